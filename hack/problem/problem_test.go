@@ -1,0 +1,38 @@
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func TestErrorIsOneLine(t *testing.T) {
+	err := Environment("cannot reach the package source", "go module proxy", "check the network and run again",
+		errors.New("dial tcp:\n\tconnection refused"))
+	want := "cannot reach the package source (go module proxy): dial tcp: connection refused; check the network and run again"
+	if err.Error() != want {
+		t.Errorf("got  %q\nwant %q", err, want)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	cases := map[string]struct {
+		err  error
+		want int
+	}{
+		"no error":        {nil, 0},
+		"usage":           {Usage("unknown version", "--kubernetes", "use 1.28"), ExitUsage},
+		"environment":     {Environment("no engine", "", "", nil), ExitEnvironment},
+		"failed specs":    {FailedSpecs("2 specs failed"), ExitFailedSpecs},
+		"wrapped":         {fmt.Errorf("run: %w", Usage("x", "", "")), ExitUsage},
+		"unknown error":   {errors.New("boom"), ExitEnvironment},
+		"a joined errors": {errors.Join(errors.New("a"), FailedSpecs("b")), ExitFailedSpecs},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := ExitCode(c.err); got != c.want {
+				t.Errorf("ExitCode(%v) = %d, want %d", c.err, got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+// Package catalogue lists the promises of the Istio 1.20 release that the suite qualifies, one row each.
+package catalogue
+
+import "strings"
+
+// The rows as Ginkgo labels. A label may not contain a slash, so a label joins with a dot
+// what the row's id joins with a slash: see ID.
+const (
+	GatewayAPIHTTP           = "gatewayapi.http"
+	GatewayAPITLS            = "gatewayapi.tls"
+	GatewayAPIMesh           = "gatewayapi.mesh"
+	GatewayAPIBeyondProfiles = "gatewayapi.beyond-profiles"
+
+	GatewayDeployManaged   = "gatewaydeploy.managed"
+	GatewayDeployMeshSmoke = "gatewaydeploy.mesh-smoke"
+
+	TargetRefAuthorizationPolicy   = "targetref.authorizationpolicy"
+	TargetRefRequestAuthentication = "targetref.requestauthentication"
+	TargetRefTelemetry             = "targetref.telemetry"
+	TargetRefWasmPlugin            = "targetref.wasmplugin"
+
+	ExternalName = "externalname"
+	FilterOrder  = "filterorder"
+	WasmPlugin   = "wasmplugin"
+	TCPMetadata  = "tcpmetadata"
+	Mirroring    = "mirroring"
+
+	RootRotation = "rootrotation"
+	StartupProbe = "startupprobe"
+	OpenShift    = "openshift"
+	Istioctl     = "istioctl"
+	Upgrade      = "upgrade"
+	Kubernetes   = "kubernetes"
+
+	Invariants = "invariants"
+)
+
+// Row is one promise of the release.
+type Row struct {
+	// ID begins with the name of the feature's folder under suites, for example targetref/telemetry.
+	ID string
+	// Title is the promise in one line, as the 1.20 announcement and change notes give it.
+	Title string
+}
+
+// rows is in the order of the reports: the announcement's headline features first.
+// Source: the Istio 1.20 release announcement and its change notes.
+var rows = []Row{
+	{ID(GatewayAPIHTTP), "Gateway API v1.0: HTTP profile, core and extended"},
+	{ID(GatewayAPITLS), "Gateway API v1.0: TLS profile"},
+	{ID(GatewayAPIMesh), "Gateway API v1.0: mesh (GAMMA) tests"},
+	{ID(GatewayAPIBeyondProfiles), "Gateway API v1.0: tests that belong to no profile"},
+	{ID(GatewayDeployManaged), "A Gateway deploys and manages its own proxy"},
+	{ID(GatewayDeployMeshSmoke), "The mesh carries mutual TLS and enforces authorization"},
+	{ID(TargetRefAuthorizationPolicy), "AuthorizationPolicy attaches to a Gateway by targetRef"},
+	{ID(TargetRefRequestAuthentication), "RequestAuthentication attaches to a Gateway by targetRef"},
+	{ID(TargetRefTelemetry), "Telemetry attaches to a Gateway by targetRef"},
+	{ID(TargetRefWasmPlugin), "WasmPlugin attaches to a Gateway by targetRef"},
+	{ID(ExternalName), "ExternalName services are aliases of what they point at"},
+	{ID(FilterOrder), "Envoy filters stand in one order everywhere"},
+	{ID(WasmPlugin), "Wasm plugins of type NETWORK"},
+	{ID(TCPMetadata), "TCP metadata exchange: discovery and its ALPN switch"},
+	{ID(Mirroring), "Traffic is mirrored to several destinations"},
+	{ID(RootRotation), "A plugged root certificate rotates without downtime"},
+	{ID(StartupProbe), "Sidecars have a startup probe"},
+	{ID(OpenShift), "Installation on OpenShift without the anyuid SCC"},
+	{ID(Istioctl), "istioctl's new abilities"},
+	{ID(Upgrade), "Upgrade from 1.19 in place and by revision"},
+	{ID(Kubernetes), "Kubernetes 1.25 to 1.28 are supported"},
+	{ID(Invariants), "No crash, no rejected configuration, no unexplained restart"},
+}
+
+// ID is the row id of a label.
+func ID(label string) string { return strings.ReplaceAll(label, ".", "/") }
+
+// Label is the Ginkgo label of a row id.
+func Label(id string) string { return strings.ReplaceAll(id, "/", ".") }
+
+// Rows gives every row in the order of the reports; the caller may change the copy.
+func Rows() []Row { return append([]Row(nil), rows...) }
+
+// RowOf finds the row among a spec's labels. ok is false where none, or more than one, names a row.
+func RowOf(labels []string) (row Row, ok bool) {
+	found := 0
+	for _, candidate := range rows {
+		for _, label := range labels {
+			if candidate.ID == ID(label) {
+				row = candidate
+				found++
+			}
+		}
+	}
+	return row, found == 1
+}

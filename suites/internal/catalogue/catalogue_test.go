@@ -1,0 +1,46 @@
+package catalogue
+
+import "testing"
+
+func TestRowsAreUniqueAndTitled(t *testing.T) {
+	seen := map[string]bool{}
+	for _, row := range Rows() {
+		if seen[row.ID] {
+			t.Errorf("row %s is listed twice", row.ID)
+		}
+		seen[row.ID] = true
+		if row.Title == "" {
+			t.Errorf("row %s has no title", row.ID)
+		}
+		if got := ID(Label(row.ID)); got != row.ID {
+			t.Errorf("ID(Label(%q)) = %q", row.ID, got)
+		}
+	}
+}
+
+func TestRowsGivesACopy(t *testing.T) {
+	Rows()[0].ID = "changed"
+	if Rows()[0].ID == "changed" {
+		t.Error("a caller could change the catalogue")
+	}
+}
+
+func TestRowOf(t *testing.T) {
+	cases := []struct {
+		labels []string
+		want   string
+		ok     bool
+	}{
+		{[]string{"slow", Mirroring}, "mirroring", true},
+		{[]string{TargetRefTelemetry}, "targetref/telemetry", true},
+		{[]string{"slow"}, "", false},
+		{[]string{Mirroring, Upgrade}, "", false},
+		{nil, "", false},
+	}
+	for _, c := range cases {
+		row, ok := RowOf(c.labels)
+		if ok != c.ok || (ok && row.ID != c.want) {
+			t.Errorf("RowOf(%v) = %q, %v; want %q, %v", c.labels, row.ID, ok, c.want, c.ok)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+// Package kube holds the suite's connection to the cluster under test and the few
+// operations on it that specs share: namespaces, pods, exec, logs, port-forwards.
+package kube
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1alpha2 "sigs.k8s.io/gateway-api/apis/v1alpha2"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+// Client bundles what a spec needs to talk to one cluster.
+type Client struct {
+	// Path of the kubeconfig file this client was made from.
+	Kubeconfig string
+	Config     *rest.Config
+	Clientset  kubernetes.Interface
+	// Client reads and writes any object uncached, Gateway API and CRD types included.
+	Client ctrl.Client
+}
+
+// Scheme knows the core types, CustomResourceDefinitions and the three Gateway API versions.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme,
+		gatewayv1.AddToScheme, gatewayv1beta1.AddToScheme, gatewayv1alpha2.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("build the scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// Connect reads a kubeconfig file and builds the clients. It sends no request.
+func Connect(kubeconfig string) (*Client, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
+	}
+	// Specs poll fast on purpose; the API server's own fairness is the limit.
+	config.QPS, config.Burst = 200, 400
+	clientset, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("build the clientset: %w", err)
+	}
+	scheme, err := Scheme()
+	if err != nil {
+		return nil, err
+	}
+	client, err := ctrl.New(config, ctrl.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
+	}
+	return &Client{Kubeconfig: kubeconfig, Config: config, Clientset: clientset, Client: client}, nil
+}
+
+var shared *Client
+
+// Use makes client the shared cluster's connection for this process. The suite calls it
+// once per process, before any spec.
+func Use(client *Client) { shared = client }
+
+// Shared is the connection to the cell's shared cluster. It panics before provisioning:
+// a spec tree must not touch the cluster while it is being built.
+func Shared() *Client {
+	if shared == nil {
+		panic("kube.Shared called before the suite provisioned a cluster")
+	}
+	return shared
+}
