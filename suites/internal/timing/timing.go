@@ -1,0 +1,25 @@
+// Package timing names every wait of the suite; no spec holds a literal duration.
+package timing
+
+import "time"
+
+// Upper bounds. A spec that reaches one fails; none is a pause.
+const (
+	// Rollout bounds the time until a Deployment, a managed gateway or an istiod is available.
+	Rollout = 2 * time.Minute
+	// Push bounds the time from a write to the API server until a proxy or a status shows it:
+	// istiod debounces 100 ms to 10 s (PILOT_DEBOUNCE_AFTER, PILOT_DEBOUNCE_MAX).
+	Push = 30 * time.Second
+	// Request bounds one request of a client on the data plane.
+	Request = 10 * time.Second
+	// Gone bounds the deletion of a namespace or of what a controller cleans up.
+	Gone = 2 * time.Minute
+	// Diagnostics bounds the collection of what a failed spec leaves behind.
+	Diagnostics = time.Minute
+)
+
+// Quiet is how long an absence is watched after proof that the change has landed.
+const Quiet = 2 * time.Second
+
+// Poll is the pause between two looks at a cheap source.
+const Poll = 100 * time.Millisecond
