@@ -14,6 +14,12 @@ const (
 	Request = 10 * time.Second
 	// Gone bounds the deletion of a namespace or of what a controller cleans up.
 	Gone = 2 * time.Minute
+	// Provisioning bounds everything before the first spec.
+	Provisioning = 10 * time.Minute
+	// UpstreamSetup bounds the wait for upstream's base resources (its own NamespacesMustBeReady).
+	UpstreamSetup = 5 * time.Minute
+	// UpstreamTest bounds one of upstream's tests, which bounds each of its waits itself.
+	UpstreamTest = 10 * time.Minute
 	// Diagnostics bounds the collection of what a failed spec leaves behind.
 	Diagnostics = time.Minute
 )
@@ -23,3 +29,10 @@ const Quiet = 2 * time.Second
 
 // Poll is the pause between two looks at a cheap source.
 const Poll = 100 * time.Millisecond
+
+// Priorities for Ginkgo's scheduler: what takes longest starts first.
+const (
+	PriorityLong   = 100
+	PriorityNormal = 0
+	PriorityLast   = -100
+)

@@ -1,0 +1,106 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+)
+
+// Engine is the container engine that assembles and keeps node images.
+type Engine interface {
+	// Docker prepares a docker command that talks to the engine.
+	Docker(ctx context.Context, args ...string) *exec.Cmd
+}
+
+// Options of a Builder.
+type Options struct {
+	// Repository is the root of this project's checkout: hack/build and the module's go.mod are read there.
+	Repository string
+	// Cache is the folder that keeps what is built between runs.
+	Cache string
+	// Source is built or published: where the subject and Kubernetes come from.
+	Source   string
+	Progress Progress
+}
+
+// Builder makes what cells need.
+type Builder struct {
+	options   Options
+	engine    Engine
+	versions  *kindconfig.Versions
+	store     store
+	goVersion string
+	goarch    string
+	apt       sync.Mutex
+}
+
+// New checks that a Go toolchain is there and prepares the store.
+func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, options Options) (*Builder, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
+	if err != nil {
+		return nil, problem.Environment("cannot run go", "PATH", "install Go", err)
+	}
+	b := &Builder{
+		options: options, engine: engine, versions: versions,
+		store:     store{dir: options.Cache},
+		goVersion: strings.TrimSpace(string(out)),
+		goarch:    runtime.GOARCH,
+	}
+	if err := os.MkdirAll(filepath.Join(options.Cache, "artifacts"), 0o755); err != nil {
+		return nil, problem.Environment("cannot write the build cache", options.Cache, "make it writable or set --cache", err)
+	}
+	return b, b.store.sweep()
+}
+
+// Cell builds, or pulls, what the cell of these two versions needs and describes it.
+func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*kindconfig.Cell, error) {
+	plan, err := b.plan(kubernetes, istio)
+	if err != nil {
+		return nil, err
+	}
+	wanted := append(plan.direct(), plan.node)
+	if err := b.store.realise(ctx, wanted, b.options.Progress); err != nil {
+		return nil, err
+	}
+	return b.describe(plan)
+}
+
+// describe says where everything is that realise made.
+func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
+	node, err := b.readNode(p.node)
+	if err != nil {
+		return nil, err
+	}
+	cell := &kindconfig.Cell{
+		Kubernetes:     p.kubernetes.Version,
+		Istio:          p.istio.Version,
+		Source:         b.options.Source,
+		Node:           node.Reference,
+		Istioctl:       filepath.Join(b.store.path(p.istioctl), "istioctl"),
+		Hub:            subjectHub,
+		Tag:            p.istio.Version,
+		ProxyFlavour:   "upstream",
+		ProxyVersion:   p.istio.Envoy,
+		MetalLB:        filepath.Join(b.store.path(p.metallbFiles), "metallb-native.yaml"),
+		GatewayAPICRDs: filepath.Join(b.store.path(p.gatewayCRDs), "experimental"),
+	}
+	cell.Images = append(cell.Images, kindconfig.Image{
+		Name: "node", Reference: node.Reference, Digest: node.ID, Source: b.options.Source, Role: RoleKubernetes,
+	})
+	for _, a := range p.images {
+		image, err := b.store.describe(a)
+		if err != nil {
+			return nil, fmt.Errorf("read the description of %s: %w", a.name, err)
+		}
+		cell.Images = append(cell.Images, image)
+	}
+	return cell, nil
+}

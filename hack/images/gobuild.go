@@ -1,0 +1,119 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"mesh-conformance/hack/problem"
+)
+
+// program names one component: a folder hack/build/<name>-<version> whose go.mod lists, as tools, the
+// main packages to build and pins every module.
+type program struct {
+	name    string
+	version string
+	// ldflags are the -X settings that stamp the version, without the stripping flags.
+	ldflags []string
+	expect  time.Duration
+}
+
+// goProgram is the artifact of a component: one executable per tool of its go.mod.
+func (b *Builder) goProgram(p program) (*artifact, error) {
+	dir := filepath.Join(b.options.Repository, "hack", "build", p.name+"-"+p.version)
+	inputs := []string{b.goVersion, b.goarch, strings.Join(p.ldflags, " ")}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			return nil, problem.Usage(fmt.Sprintf("no pins to build %s %s from", p.name, p.version), filepath.Join("hack/build", p.name+"-"+p.version, file),
+				"add the folder or choose a version that has one")
+		}
+		inputs = append(inputs, string(content))
+	}
+	build := func(ctx context.Context, out string, log io.Writer) error {
+		// -s -w as the releases of Kubernetes and Istio are linked; the modules come from go.sum alone.
+		ldflags := strings.Join(append([]string{"-s", "-w"}, p.ldflags...), " ")
+		return b.goBuild(ctx, dir, log, "-ldflags", ldflags, "-o", out+string(filepath.Separator), "tool")
+	}
+	return &artifact{name: p.name + "-" + p.version, inputs: inputs, expect: p.expect, build: build}, nil
+}
+
+// localProgram is the artifact of one of the project's own main packages.
+func (b *Builder) localProgram(name, pkg string) (*artifact, error) {
+	dir := filepath.Join(b.options.Repository, filepath.FromSlash(pkg))
+	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(sources) == 0 {
+		return nil, fmt.Errorf("no Go sources in %s: %v", pkg, err)
+	}
+	inputs := []string{b.goVersion, b.goarch}
+	for _, source := range sources {
+		content, err := os.ReadFile(source)
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, string(content))
+	}
+	build := func(ctx context.Context, out string, log io.Writer) error {
+		return b.goBuild(ctx, b.options.Repository, log, "-ldflags", "-s -w", "-o", filepath.Join(out, name), "./"+pkg)
+	}
+	return &artifact{name: name, inputs: inputs, expect: 2 * time.Second, build: build}, nil
+}
+
+// goBuild runs one `go build` in dir; its module graph must be complete in go.mod and go.sum.
+func (b *Builder) goBuild(ctx context.Context, dir string, log io.Writer, args ...string) error {
+	cmd := command(ctx, log, "go", append([]string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly"}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.goarch, "GOFLAGS=", "GOWORK=off")
+	return runGo(cmd)
+}
+
+// runGo tells a module source that cannot be reached from a compile error: the first is the
+// environment's fault, and running again goes on where it stopped.
+func runGo(cmd *exec.Cmd) error {
+	var tail bytes.Buffer
+	cmd.Stderr = io.MultiWriter(cmd.Stderr, &tail)
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	last := lastLine(tail.String())
+	if unreachable(tail.String()) {
+		return problem.Environment("the Go module source cannot be reached", last, "check the network and run again: what is built is kept", nil)
+	}
+	return fmt.Errorf("go build: %w: %s", err, last)
+}
+
+// unreachable recognises the messages of Go's resolver and HTTP client in a build's output.
+func unreachable(output string) bool {
+	for _, sign := range []string{"dial tcp", "no such host", "connection refused", "i/o timeout", "TLS handshake timeout",
+		"connection reset by peer", "unexpected EOF", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway", "network is unreachable"} {
+		if strings.Contains(output, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// command prepares a child in a process group of its own, so that Ctrl-C reaches it through the
+// context alone and a cancelled child takes its children with it.
+func command(ctx context.Context, log io.Writer, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+// lastLine is the last line of output that is not blank.
+func lastLine(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}

@@ -1,0 +1,254 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+)
+
+// builtNode is a node image in the engine.
+type builtNode struct {
+	Reference string `json:"reference"`
+	ID        string `json:"id"`
+}
+
+const nodeFile = "node.json"
+
+// nodeConfig is what kind expects of a node image (kind v0.33.0, images/base/Dockerfile, last stage).
+var nodeConfig = v1.Config{
+	Env:        []string{defaultPath, "container=docker"},
+	Entrypoint: []string{"/usr/local/bin/entrypoint", "/sbin/init"},
+	StopSignal: "SIGRTMIN+3",
+}
+
+// node is the artifact of a kind node image that carries Kubernetes and every image of the cell.
+func (b *Builder) node(kubernetes kindconfig.Kubernetes, programs, root, kindFiles *artifact, images []*artifact) *artifact {
+	a := &artifact{
+		name: "node-" + kubernetes.Version, expect: 45 * time.Second,
+		inputs: []string{nodeSetup, kubernetes.Pause, fmt.Sprint(nodeConfig)},
+		needs:  append([]*artifact{programs, root, kindFiles}, images...),
+	}
+	a.build = func(ctx context.Context, out string, log io.Writer) error {
+		base, err := b.nodeBase(kubernetes, programs, root, kindFiles, out)
+		if err != nil {
+			return fmt.Errorf("assemble the node's file system: %w", err)
+		}
+		archive := filepath.Join(out, "images.tar")
+		if err := b.writeArchive(archive, images); err != nil {
+			return fmt.Errorf("collect the node's images: %w", err)
+		}
+		reference := "mesh-conformance/node:v" + kubernetes.Version + "-" + a.key()[:12]
+		if err := b.bake(ctx, log, base, archive, reference); err != nil {
+			return err
+		}
+		id, err := b.imageID(ctx, reference)
+		if err != nil {
+			return err
+		}
+		for _, used := range []string{base, archive} {
+			if err := os.Remove(used); err != nil {
+				return err
+			}
+		}
+		return writeJSON(filepath.Join(out, nodeFile), builtNode{Reference: reference, ID: id})
+	}
+	a.valid = func(ctx context.Context, dir string) bool {
+		node, err := readNodeFile(dir)
+		if err != nil {
+			return false
+		}
+		id, err := b.imageID(ctx, node.Reference)
+		return err == nil && id == node.ID
+	}
+	return a
+}
+
+func (b *Builder) readNode(a *artifact) (builtNode, error) { return readNodeFile(b.store.path(a)) }
+
+func readNodeFile(dir string) (builtNode, error) {
+	var node builtNode
+	content, err := os.ReadFile(filepath.Join(dir, nodeFile))
+	if err != nil {
+		return node, err
+	}
+	return node, json.Unmarshal(content, &node)
+}
+
+// nodeBase writes a docker archive of the node without images and gives its path.
+func (b *Builder) nodeBase(kubernetes kindconfig.Kubernetes, programs, root, kindFiles *artifact, out string) (string, error) {
+	files, err := nodeFiles(filepath.Join(b.store.path(kindFiles), "files"), kubernetes)
+	if err != nil {
+		return "", err
+	}
+	for _, program := range []string{"kubelet", "kubeadm", "kubectl"} {
+		files = append(files, file{to: "/usr/bin/" + program, from: filepath.Join(b.store.path(programs), program), mode: 0o755})
+	}
+	layer := filepath.Join(out, "layer.tar")
+	if err := writeLayer(layer, files); err != nil {
+		return "", err
+	}
+	img, err := assembleImage([]string{filepath.Join(b.store.path(root), rootfsFile), layer}, nodeConfig, b.goarch)
+	if err != nil {
+		return "", err
+	}
+	tag, err := name.NewTag(stagingReference)
+	if err != nil {
+		return "", err
+	}
+	base := filepath.Join(out, "base.tar")
+	if err := tarball.WriteToFile(base, tag, img); err != nil {
+		return "", err
+	}
+	return base, os.Remove(layer)
+}
+
+// cniConfig is the node's pod network: kind's own, kindnetd, is no Go module, and one node needs no routes.
+const cniConfig = `{
+  "cniVersion": "0.4.0",
+  "name": "pods",
+  "plugins": [
+    {
+      "type": "bridge", "bridge": "cni0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+      "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]]}
+    },
+    {"type": "portmap", "capabilities": {"portMappings": true}}
+  ]
+}
+`
+
+// nodeFiles are kind's own files, adapted to Debian's containerd and to hosts that lack a capability.
+func nodeFiles(root string, kubernetes kindconfig.Kubernetes) ([]file, error) {
+	files := []file{
+		{to: "/kind/version", content: "v" + kubernetes.Version, mode: 0o644},
+		{to: "/etc/kubernetes/manifests", dir: true, mode: 0o755},
+		// kind's units and kubeadm's defaults name these places; Debian installs elsewhere.
+		{to: "/usr/local/bin/containerd", link: "/usr/bin/containerd"},
+		{to: "/opt/cni/bin", link: "/usr/lib/cni"},
+	}
+	files = append(files, file{to: "/etc/cni/net.d/10-mesh-conformance.conflist", content: cniConfig, mode: 0o644})
+	for _, unit := range []string{"kubelet", "containerd", "undo-mount-hacks"} {
+		files = append(files, file{to: "/etc/systemd/system/multi-user.target.wants/" + unit + ".service", link: "/etc/systemd/system/" + unit + ".service"})
+	}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		to := strings.TrimPrefix(path, root)
+		mode := int64(0o644)
+		if strings.HasPrefix(to, "/usr/local/bin/") || strings.HasPrefix(to, "/kind/bin/") {
+			mode = 0o755
+		}
+		files = append(files, file{to: to, content: adaptNodeFile(to, string(content), kubernetes), mode: mode})
+		return nil
+	})
+	return files, err
+}
+
+// adaptNodeFile changes the three settings of kind's files that do not fit here.
+func adaptNodeFile(path, content string, kubernetes kindconfig.Kubernetes) string {
+	switch path {
+	case "/etc/containerd/config.toml":
+		lines := strings.Split(content, "\n")
+		for i, line := range lines {
+			indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+			switch {
+			case strings.HasPrefix(strings.TrimSpace(line), "sandbox_image"):
+				lines[i] = indent + fmt.Sprintf("sandbox_image = %q", systemHub+"/pause:"+kubernetes.Pause)
+			// Lowering a process's OOM score takes CAP_SYS_RESOURCE, which a host may not have.
+			case strings.HasPrefix(strings.TrimSpace(line), "restrict_oom_score_adj"):
+				lines[i] = indent + "restrict_oom_score_adj = true"
+			}
+		}
+		return strings.Join(lines, "\n")
+	case "/etc/systemd/system/containerd.service":
+		var kept []string
+		for _, line := range strings.Split(content, "\n") {
+			// Raising a hard limit takes CAP_SYS_RESOURCE as well.
+			if strings.HasPrefix(line, "Limit") || strings.HasPrefix(line, "TasksMax") || strings.HasPrefix(line, "OOMScoreAdjust") {
+				continue
+			}
+			kept = append(kept, line)
+		}
+		return strings.Join(kept, "\n")
+	}
+	return content
+}
+
+// stagingReference names the node without images while it is being baked.
+const stagingReference = "mesh-conformance/node-staging:latest"
+
+// nodeSetup runs in the staging container: the OCI defaults of kind's base image, then the import of
+// the images into containerd's store. They are not unpacked: an overlay cannot be built on an overlay.
+const nodeSetup = `set -eu
+ctr oci spec | jq '.hooks.createContainer += [{"path": "/kind/bin/mount-product-files.sh"}] | del(.process.rlimits)' > /etc/containerd/cri-base.json
+containerd --log-level warn >/tmp/containerd.log 2>&1 &
+pid=$!
+until ctr version >/dev/null 2>&1; do
+  kill -0 $pid 2>/dev/null || { cat /tmp/containerd.log >&2; exit 1; }
+  sleep 0.1
+done
+ctr -n k8s.io images import --all-platforms --no-unpack --digests /images.tar || { cat /tmp/containerd.log >&2; exit 1; }
+kill $pid
+wait $pid || true
+rm -rf /tmp/containerd.log /run/containerd
+`
+
+// bake loads the base, imports the images inside a privileged container and commits it.
+func (b *Builder) bake(ctx context.Context, log io.Writer, base, archive, reference string) (err error) {
+	if err := b.docker(ctx, log, "load", "--quiet", "--input", base); err != nil {
+		return err
+	}
+	container := "mesh-conformance-bake-" + fmt.Sprint(os.Getpid())
+	defer func() {
+		// Also after Ctrl-C: the container is ours and must not stay.
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		_ = b.docker(cleanup, log, "rm", "--force", "--volumes", container)
+		err = errors.Join(err, b.docker(cleanup, log, "rmi", "--no-prune", stagingReference))
+	}()
+	if err := b.docker(ctx, log, "run", "--name", container, "--label", "mesh-conformance=bake", "--privileged", "--network=none",
+		"--volume", archive+":/images.tar:ro", "--entrypoint", "/bin/sh", stagingReference, "-c", nodeSetup); err != nil {
+		return err
+	}
+	entrypoint, _ := json.Marshal(nodeConfig.Entrypoint)
+	return b.docker(ctx, log, "commit", "--change", "ENTRYPOINT "+string(entrypoint), "--change", "CMD []", container, reference)
+}
+
+// docker runs one docker command; its last line of output explains a failure.
+func (b *Builder) docker(ctx context.Context, log io.Writer, args ...string) error {
+	var tail bytes.Buffer
+	cmd := b.engine.Docker(ctx, args...)
+	cmd.Stdout, cmd.Stderr = log, io.MultiWriter(log, &tail)
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return problem.Environment("the container engine refused docker "+args[0], lastLine(tail.String()), "see the build's log", err)
+	}
+	return nil
+}
+
+// imageID is the engine's id of a reference.
+func (b *Builder) imageID(ctx context.Context, reference string) (string, error) {
+	out, err := b.engine.Docker(ctx, "image", "inspect", "--format", "{{.Id}}", reference).Output()
+	return strings.TrimSpace(string(out)), err
+}

@@ -1,0 +1,51 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"mesh-conformance/kindconfig"
+)
+
+// ChoiceAuto asks the subject's image registry once and falls back to building.
+const ChoiceAuto = "auto"
+
+// askTimeout bounds the one question to the registry.
+const askTimeout = 3 * time.Second
+
+// Decide says where the subject and Kubernetes come from, and why, in words for the user.
+func Decide(ctx context.Context, choice string, istio kindconfig.Istio) (source, why string) {
+	return decide(choice, istio, func(reference string) error { return ask(ctx, reference) })
+}
+
+func decide(choice string, istio kindconfig.Istio, ask func(string) error) (source, why string) {
+	if choice != ChoiceAuto {
+		return choice, "as asked"
+	}
+	reference := fmt.Sprintf("%s/pilot:%s", istio.Published.Hub, istio.Published.Tag)
+	if istio.Published.Hub == "" {
+		return SourceBuilt, "no published images are pinned"
+	}
+	if err := ask(reference); err != nil {
+		return SourceBuilt, "no image registry answered for " + reference
+	}
+	return SourcePublished, reference + " can be had"
+}
+
+// ask makes one request without a retry.
+func ask(ctx context.Context, reference string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	parsed, err := name.ParseReference(reference)
+	if err != nil {
+		return err
+	}
+	_, err = remote.Head(parsed, remote.WithContext(ctx), remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
+		remote.WithTransport(&http.Transport{Proxy: http.ProxyFromEnvironment}))
+	return err
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mesh-conformance/hack/engine"
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+)
+
+func downCommand() *cobra.Command {
+	var cache, output string
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Remove every cluster of the project and stop the private engine; caches and reports stay",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return down(cmd.Context(), cmd.OutOrStdout(), cache, output)
+		},
+	}
+	addPlaceFlags(cmd, &cache, &output)
+	return cmd
+}
+
+func down(ctx context.Context, out io.Writer, cache, output string) (err error) {
+	at, err := findPlaces(cache, output)
+	if err != nil {
+		return err
+	}
+	if err := writable(at.cache, "--cache"); err != nil {
+		return err
+	}
+	held, err := takeLock(at.cache, "down")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.release()) }()
+	say := func(format string, args ...any) {
+		_, _ = fmt.Fprintf(out, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+	}
+	options := engine.Options{StateDir: engineDir(at), Source: at.repository, Log: say}
+	// A Docker that was only found may hold clusters of ours; nothing is started to look.
+	if found, findErr := findEngine(ctx, options); findErr == nil {
+		if err := sweepClusters(ctx, found, nil, say); err != nil {
+			return err
+		}
+	}
+	return engine.Stop(ctx, options)
+}
+
+// docker is the part of the engine that sweeping needs.
+type docker interface {
+	Docker(ctx context.Context, args ...string) *exec.Cmd
+}
+
+// clusterPrefix begins the name of every cluster the project makes, clusterLabel is kind's on its nodes.
+const (
+	clusterPrefix = "mesh-conformance-"
+	clusterLabel  = "io.x-k8s.kind.cluster"
+	networkName   = "mesh-conformance"
+)
+
+// sweepClusters removes what earlier runs left or kept: nodes of clusters with our prefix, bake
+// containers, and the network unless a cluster is to be reused. The caller holds the lock.
+func sweepClusters(ctx context.Context, e docker, job *kindconfig.Job, say func(string, ...any)) error {
+	listed, err := e.Docker(ctx, "ps", "--all", "--format", `{{.ID}} {{.Label "`+clusterLabel+`"}} {{.Label "mesh-conformance"}}`).Output()
+	if err != nil {
+		return problem.Environment("cannot list containers", "docker ps", "see that the engine answers", err)
+	}
+	for _, container := range leftovers(string(listed), job) {
+		say("removing container %s, left or kept by an earlier run", container)
+		if output, err := e.Docker(ctx, "rm", "--force", "--volumes", container).CombinedOutput(); err != nil {
+			return problem.Environment("cannot remove container "+container, strings.TrimSpace(string(output)), "remove it by hand", err)
+		}
+	}
+	if job != nil && job.Reuse {
+		return nil
+	}
+	if e.Docker(ctx, "network", "inspect", networkName).Run() == nil {
+		if output, err := e.Docker(ctx, "network", "rm", networkName).CombinedOutput(); err != nil {
+			return problem.Environment("cannot remove the network "+networkName, strings.TrimSpace(string(output)), "remove it by hand", err)
+		}
+	}
+	return nil
+}
+
+// leftovers picks from the list of containers, one `id cluster mark` a line, those that are ours and
+// not of the cluster to be reused.
+func leftovers(list string, job *kindconfig.Job) []string {
+	var ours []string
+	for _, line := range strings.Split(list, "\n") {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		cluster := fields[1]
+		if job != nil && job.Reuse && cluster == job.Cluster {
+			continue
+		}
+		if strings.HasPrefix(cluster, clusterPrefix) || cluster == "bake" {
+			ours = append(ours, fields[0])
+		}
+	}
+	return ours
+}
+
+
+func findEngine(ctx context.Context, options engine.Options) (*engine.Engine, error) {
+	options.Choice = engine.ChoiceDocker
+	return engine.Ensure(ctx, options)
+}

@@ -1,0 +1,6 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func listCommand() *cobra.Command   { return &cobra.Command{Use: "list"} }
+func reportCommand() *cobra.Command { return &cobra.Command{Use: "report"} }

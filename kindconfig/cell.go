@@ -1,0 +1,38 @@
+package kindconfig
+
+// Image is one image of a cell, as the reports name it.
+type Image struct {
+	Name      string `json:"name"`
+	Reference string `json:"reference"`
+	// Digest of the manifest, sha256:…; of the node image, which exists in an engine only, its id.
+	Digest string `json:"digest"`
+	// Source is built or published.
+	Source string `json:"source"`
+	// Role is subject, kubernetes or instrument.
+	Role string `json:"role"`
+}
+
+// Cell is what the driver prepared and the suite provisions from: one Kubernetes version, one
+// Istio build. Paths are absolute.
+type Cell struct {
+	Kubernetes string `json:"kubernetes"`
+	Istio      string `json:"istio"`
+	// Source of the subject and of Kubernetes: built or published.
+	Source string `json:"source"`
+	// Node is the kind node image's reference in the engine.
+	Node string `json:"node"`
+	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version where the pins know it.
+	ProxyFlavour string `json:"proxyFlavour"`
+	ProxyVersion string `json:"proxyVersion"`
+	// Archives are image archives to load into a node that does not carry them.
+	Archives []string `json:"archives,omitempty"`
+	// Istioctl is the subject's own binary.
+	Istioctl string `json:"istioctl"`
+	// Hub and Tag of the subject's images.
+	Hub string `json:"hub"`
+	Tag string `json:"tag"`
+	// MetalLB is the manifest to install, GatewayAPICRDs the folder of CRDs of the experimental channel.
+	MetalLB        string  `json:"metallb"`
+	GatewayAPICRDs string  `json:"gatewayAPICRDs"`
+	Images         []Image `json:"images"`
+}

@@ -1,0 +1,187 @@
+// Package kindconfig holds the version pins of every cell and the kind cluster configuration.
+package kindconfig
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"mesh-conformance/hack/problem"
+)
+
+//go:embed versions.yaml
+var versionsYAML []byte
+
+// Pinned is a program built at one version and shipped in an image under a tag.
+type Pinned struct {
+	Build string `json:"build"`
+	Tag   string `json:"tag"`
+}
+
+// Kubernetes is what a node image of one minor version is made of.
+type Kubernetes struct {
+	// Minor is the key of the entry, for example 1.28.
+	Minor string `json:"-"`
+	// Version is the patch release, without a leading v.
+	Version string `json:"version"`
+	Etcd    Pinned `json:"etcd"`
+	CoreDNS Pinned `json:"coredns"`
+	Pause   string `json:"pause"`
+	// Published is kind's own node image for machines that reach an image registry.
+	Published string `json:"published"`
+}
+
+// Hub is where published images of a subject are, and their tag.
+type Hub struct {
+	Hub string `json:"hub"`
+	Tag string `json:"tag"`
+}
+
+// Istio is one version of the subject.
+type Istio struct {
+	Version string `json:"-"`
+	// Envoy is the version of the proxy that a built subject runs on.
+	Envoy     string `json:"envoy"`
+	Published Hub    `json:"published"`
+}
+
+// Envoy is a wheel that carries the proxy's binary.
+type Envoy struct {
+	Version string `json:"-"`
+	Package string `json:"package"`
+	// SHA256 of the wheel by Go's architecture name.
+	SHA256 map[string]string `json:"sha256"`
+}
+
+// Instruments are the programs that measure; they are built in every mode.
+type Instruments struct {
+	Echo      string `json:"echo"`
+	EchoBasic string `json:"echoBasic"`
+	MetalLB   string `json:"metallb"`
+	Debian    string `json:"debian"`
+}
+
+// Defaults name the cell that is run when none is asked for.
+type Defaults struct {
+	Kubernetes string `json:"kubernetes"`
+	Istio      string `json:"istio"`
+}
+
+// Versions is the content of versions.yaml.
+type Versions struct {
+	Defaults    Defaults              `json:"defaults"`
+	Kubernetes  map[string]Kubernetes `json:"kubernetes"`
+	Istio       map[string]Istio      `json:"istio"`
+	Envoy       map[string]Envoy      `json:"envoy"`
+	Instruments Instruments           `json:"instruments"`
+}
+
+// Load reads the pins the program was built with and checks that they fit together.
+func Load() (*Versions, error) { return Parse(versionsYAML) }
+
+// Parse reads pins; an unknown field, or a name that points at nothing, is an error of usage.
+func Parse(data []byte) (*Versions, error) {
+	var v Versions
+	if err := yaml.UnmarshalStrict(data, &v); err != nil {
+		return nil, problem.Usage("malformed version pins: "+err.Error(), "kindconfig/versions.yaml", "correct the file")
+	}
+	if err := v.check(); err != nil {
+		return nil, problem.Usage(err.Error(), "kindconfig/versions.yaml", "correct the file")
+	}
+	return &v, nil
+}
+
+func (v *Versions) check() error {
+	if _, ok := v.Kubernetes[v.Defaults.Kubernetes]; !ok {
+		return fmt.Errorf("the default Kubernetes %q is not pinned", v.Defaults.Kubernetes)
+	}
+	if _, ok := v.Istio[v.Defaults.Istio]; !ok {
+		return fmt.Errorf("the default Istio %q is not pinned", v.Defaults.Istio)
+	}
+	for minor, k := range v.Kubernetes {
+		if !strings.HasPrefix(k.Version, minor+".") {
+			return fmt.Errorf("kubernetes %s pins version %q of another minor", minor, k.Version)
+		}
+		for name, value := range map[string]string{
+			"etcd.build": k.Etcd.Build, "etcd.tag": k.Etcd.Tag, "coredns.build": k.CoreDNS.Build,
+			"coredns.tag": k.CoreDNS.Tag, "pause": k.Pause, "published": k.Published,
+		} {
+			if value == "" {
+				return fmt.Errorf("kubernetes %s pins no %s", minor, name)
+			}
+		}
+	}
+	for version, i := range v.Istio {
+		if _, ok := v.Envoy[i.Envoy]; !ok {
+			return fmt.Errorf("istio %s runs on Envoy %q, which is not pinned", version, i.Envoy)
+		}
+	}
+	for version, e := range v.Envoy {
+		for arch, sum := range e.SHA256 {
+			if len(sum) != 64 {
+				return fmt.Errorf("envoy %s has no SHA-256 for %s", version, arch)
+			}
+		}
+	}
+	if v.Instruments.Echo == "" || v.Instruments.EchoBasic == "" || v.Instruments.MetalLB == "" || v.Instruments.Debian == "" {
+		return fmt.Errorf("instruments must pin echo, echoBasic, metallb and debian")
+	}
+	return nil
+}
+
+// ForKubernetes finds the pins of a minor (1.28) or of exactly its pinned patch (1.28.15, v1.28.15).
+// The empty string is the default.
+func (v *Versions) ForKubernetes(asked string) (Kubernetes, error) {
+	if asked == "" {
+		asked = v.Defaults.Kubernetes
+	}
+	name := strings.TrimPrefix(asked, "v")
+	for minor, k := range v.Kubernetes {
+		if name == minor || name == k.Version {
+			k.Minor = minor
+			return k, nil
+		}
+	}
+	return Kubernetes{}, problem.Usage(fmt.Sprintf("unknown Kubernetes version %q", asked), "--kubernetes",
+		"pinned are "+strings.Join(v.KubernetesMinors(), ", "))
+}
+
+// ForIstio finds the pins of an Istio version; the empty string is the default.
+func (v *Versions) ForIstio(asked string) (Istio, error) {
+	if asked == "" {
+		asked = v.Defaults.Istio
+	}
+	i, ok := v.Istio[asked]
+	if !ok {
+		known := make([]string, 0, len(v.Istio))
+		for version := range v.Istio {
+			known = append(known, version)
+		}
+		sort.Strings(known)
+		return Istio{}, problem.Usage(fmt.Sprintf("unknown Istio version %q", asked), "--istio",
+			"pinned are "+strings.Join(known, ", "))
+	}
+	i.Version = asked
+	return i, nil
+}
+
+// ForEnvoy finds the wheel of an Envoy version.
+func (v *Versions) ForEnvoy(version string) Envoy {
+	e := v.Envoy[version]
+	e.Version = version
+	return e
+}
+
+// KubernetesMinors lists the pinned minors, oldest first.
+func (v *Versions) KubernetesMinors() []string {
+	minors := make([]string, 0, len(v.Kubernetes))
+	for minor := range v.Kubernetes {
+		minors = append(minors, minor)
+	}
+	slices.Sort(minors)
+	return minors
+}

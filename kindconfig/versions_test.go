@@ -1,0 +1,90 @@
+package kindconfig
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mesh-conformance/hack/problem"
+)
+
+func TestPinsFitTogether(t *testing.T) {
+	v, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := filepath.Join("..", "hack", "build")
+	var wanted []string
+	for _, k := range v.Kubernetes {
+		wanted = append(wanted, "kubernetes-"+k.Version, "etcd-"+k.Etcd.Build, "coredns-"+k.CoreDNS.Build)
+	}
+	for version := range v.Istio {
+		wanted = append(wanted, "istio-"+version)
+	}
+	wanted = append(wanted, "istio-"+v.Instruments.Echo, "echo-basic-"+v.Instruments.EchoBasic, "metallb-"+v.Instruments.MetalLB)
+	for _, name := range wanted {
+		for _, file := range []string{"go.mod", "go.sum"} {
+			if _, err := os.Stat(filepath.Join(build, name, file)); err != nil {
+				t.Errorf("pinned, but cannot be built: %v", err)
+			}
+		}
+	}
+}
+
+func TestForKubernetes(t *testing.T) {
+	v, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for asked, want := range map[string]string{"": "1.28.15", "1.28": "1.28.15", "1.28.15": "1.28.15", "v1.28.15": "1.28.15"} {
+		k, err := v.ForKubernetes(asked)
+		if err != nil || k.Version != want {
+			t.Errorf("ForKubernetes(%q) = %q, %v; want %q", asked, k.Version, err, want)
+		}
+	}
+	for _, asked := range []string{"1.24", "1.28.1", "latest"} {
+		_, err := v.ForKubernetes(asked)
+		if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "1.28") || !strings.Contains(err.Error(), asked) {
+			t.Errorf("ForKubernetes(%q): %v; want a usage error that names it and what exists", asked, err)
+		}
+	}
+}
+
+func TestForIstio(t *testing.T) {
+	v, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, err := v.ForIstio(""); err != nil || i.Version != v.Defaults.Istio {
+		t.Errorf("default: %v, %v", i, err)
+	}
+	_, err = v.ForIstio("1.99.0")
+	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "1.20.0") {
+		t.Errorf("unknown Istio: %v; want a usage error that lists 1.20.0", err)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	good := string(versionsYAML)
+	cases := map[string]struct{ old, new, want string }{
+		"an unknown field":       {"published: {hub", "mirror: x\n    published: {hub", "mirror"},
+		"a default not pinned":   {"kubernetes: \"1.28\"", "kubernetes: \"1.31\"", "1.31"},
+		"another minor's patch":  {"version: 1.28.15", "version: 1.27.4", "another minor"},
+		"an unknown Envoy":       {"envoy: 1.40.0", "envoy: 1.41.0", "1.41.0"},
+		"a truncated hash":       {"ccf1884", "", "SHA-256"},
+		"an instrument unpinned": {"metallb: 0.15.2", "metallb: \"\"", "metallb"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			changed := strings.Replace(good, c.old, c.new, 1)
+			if changed == good {
+				t.Fatalf("%q is not in versions.yaml", c.old)
+			}
+			_, err := Parse([]byte(changed))
+			if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want a usage error with %q", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,135 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mesh-conformance/hack/problem"
+)
+
+// Load reads a results.json. It accepts nothing it does not understand: a report drawn from half-read results
+// would be a false one. What follows from the specs is derived anew, not believed.
+func Load(path string) (*Results, error) {
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, problem.Usage("there are no results", path, "name the directory of a finished run")
+	case err != nil:
+		return nil, problem.Environment("cannot read the results", path, "", err)
+	}
+	var header struct {
+		Schema *int `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &header); err != nil {
+		return nil, problem.Usage("the results are not valid JSON: "+err.Error(), path, "run the suite again")
+	}
+	if header.Schema == nil || *header.Schema != Schema {
+		found := "no schema version"
+		if header.Schema != nil {
+			found = fmt.Sprintf("schema version %d", *header.Schema)
+		}
+		return nil, problem.Usage(fmt.Sprintf("the results have %s, this program reads version %d", found, Schema),
+			path, "use the program that wrote them")
+	}
+	results := &Results{}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(results); err != nil {
+		return nil, problem.Usage("the results do not fit the schema: "+err.Error(), path, "use the program that wrote them")
+	}
+	if err := results.validate(); err != nil {
+		return nil, problem.Usage("the results are not consistent: "+err.Error(), path, "run the suite again")
+	}
+	results.Tally()
+	return results, nil
+}
+
+// Save writes results.json so that a reader sees the old content or the new, never a part.
+func (r *Results) Save(path string) error {
+	r.Schema = Schema
+	r.Tally()
+	if err := r.validate(); err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	return write(path, append(data, '\n'))
+}
+
+// validate finds what no renderer could show truthfully.
+func (r *Results) validate() error {
+	rows := map[string]bool{}
+	for _, row := range r.Rows {
+		if rows[row.ID] {
+			return fmt.Errorf("row %q is listed twice", row.ID)
+		}
+		if row.State != "" && !slices.Contains(states, row.State) {
+			return fmt.Errorf("row %q has the unknown state %q", row.ID, row.State)
+		}
+		rows[row.ID] = true
+	}
+	specs := map[string]bool{}
+	for _, spec := range r.Specs {
+		switch {
+		case specs[spec.ID]:
+			return fmt.Errorf("spec %q is listed twice", spec.ID)
+		case !slices.Contains(states, spec.State):
+			return fmt.Errorf("spec %q has the unknown state %q", spec.ID, spec.State)
+		case !rows[spec.Row]:
+			return fmt.Errorf("spec %q belongs to the unknown row %q", spec.ID, spec.Row)
+		case !strings.HasPrefix(spec.ID, spec.Row+"/"):
+			return fmt.Errorf("spec %q does not begin with its row %q", spec.ID, spec.Row)
+		case spec.Level != "" && !known(spec.Level):
+			return fmt.Errorf("spec %q has the unknown level %q", spec.ID, spec.Level)
+		}
+		for _, evidence := range spec.Evidence {
+			if !known(evidence.Level) {
+				return fmt.Errorf("spec %q has evidence of the unknown level %q", spec.ID, evidence.Level)
+			}
+		}
+		specs[spec.ID] = true
+	}
+	return nil
+}
+
+func known(level Level) bool {
+	return level == LevelTraffic || level == LevelConfig || level == LevelAPI
+}
+
+// write replaces a file by renaming a complete one over it.
+func write(path string, data []byte) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close()
+			_ = os.Remove(file.Name())
+			err = fmt.Errorf("write %s: %w", path, err)
+		}
+	}()
+	if _, err = file.Write(data); err != nil {
+		return err
+	}
+	// CreateTemp gives 0600; reports are for everyone who may read the directory.
+	if err = file.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = file.Sync(); err != nil {
+		return err
+	}
+	if err = file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

@@ -1,0 +1,123 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mesh-conformance/hack/problem"
+)
+
+// RowState judges a row by the states of its specs. The worst one that ran decides. A row of which a part did
+// not run is not-run, never passed: what was not tried keeps the promise open. Exemptions beside a pass leave
+// it passed, since the row was shown as far as this proxy can; a row of exemptions alone is exempt.
+func RowState(specs []State) State {
+	has := map[State]bool{}
+	for _, state := range specs {
+		if !slices.Contains(states, state) {
+			// Nothing unknown may look green.
+			state = StateFailed
+		}
+		has[state] = true
+	}
+	for _, state := range []State{StateFailed, StateFlaky, StateKnownDefect, StateNotRun, StatePassed, StateExempt} {
+		if has[state] {
+			return state
+		}
+	}
+	return StateNotRun
+}
+
+// Tally derives what follows from the specs: the states of the rows, the totals, and the order of
+// the specs, which is that of their rows and then of their ids.
+func (r *Results) Tally() {
+	position := map[string]int{}
+	for i, row := range r.Rows {
+		position[row.ID] = i
+	}
+	slices.SortStableFunc(r.Specs, func(a, b Spec) int {
+		return cmp.Or(cmp.Compare(position[a.Row], position[b.Row]), strings.Compare(a.ID, b.ID))
+	})
+	byRow := map[string][]State{}
+	for _, spec := range r.Specs {
+		byRow[spec.Row] = append(byRow[spec.Row], spec.State)
+	}
+	for i := range r.Rows {
+		r.Rows[i].State = RowState(byRow[r.Rows[i].ID])
+	}
+	slices.SortStableFunc(r.Images, func(a, b Image) int {
+		return cmp.Or(cmp.Compare(roleOrder(a.Role), roleOrder(b.Role)), strings.Compare(a.Name, b.Name))
+	})
+	r.Totals = totalsOf(r.Specs)
+}
+
+func totalsOf(specs []Spec) Totals {
+	totals := Totals{Total: len(specs)}
+	for _, spec := range specs {
+		switch spec.State {
+		case StatePassed:
+			totals.Passed++
+		case StateFlaky:
+			totals.Flaky++
+		case StateKnownDefect:
+			totals.KnownDefect++
+		case StateExempt:
+			totals.Exempt++
+		case StateNotRun:
+			totals.NotRun++
+		default:
+			totals.Failed++
+		}
+	}
+	return totals
+}
+
+// Verdict is nil where the run may be signed, and otherwise the reason why not, with the exit code of failed specs.
+// A flake fails the run. So does a fault of the lists, a run in which no spec came to an outcome, and, in a run
+// without a filter, any spec that did not run. Known defects and exemptions alone do not.
+func Verdict(r *Results) error {
+	if faults := faultsOf(r); len(faults) > 0 {
+		return problem.FailedSpecs(strings.Join(faults, ", "))
+	}
+	return nil
+}
+
+func faultsOf(r *Results) []string {
+	totals := totalsOf(r.Specs)
+	var faults []string
+	if totals.Failed > 0 {
+		faults = append(faults, plural(totals.Failed, "spec")+" failed")
+	}
+	if totals.Flaky > 0 {
+		faults = append(faults, plural(totals.Flaky, "spec")+" passed only when tried again")
+	}
+	faults = append(faults, gapsOf(r)...)
+	if len(r.Problems) > 0 {
+		faults = append(faults, plural(len(r.Problems), "problem")+" of the run itself")
+	}
+	return faults
+}
+
+// gapsOf says what an outcome is missing for, where it ought to be there.
+func gapsOf(r *Results) []string {
+	totals := totalsOf(r.Specs)
+	switch {
+	case totals.Ran() == 0:
+		return []string{"no spec ran"}
+	case totals.NotRun > 0 && r.Run.Filter == "":
+		return []string{plural(totals.NotRun, "spec") + " did not run"}
+	}
+	return nil
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func roleOrder(role Role) int {
+	return slices.Index([]Role{RoleSubject, RoleKubernetes, RoleInstrument}, role)
+}

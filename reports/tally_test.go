@@ -1,0 +1,108 @@
+package reports
+
+import (
+	"strings"
+	"testing"
+
+	"mesh-conformance/hack/problem"
+)
+
+func TestRowState(t *testing.T) {
+	const unknown State = "green"
+	cases := []struct {
+		name  string
+		specs []State
+		want  State
+	}{
+		{"no specs", nil, StateNotRun},
+		{"all passed", []State{StatePassed, StatePassed}, StatePassed},
+		{"all exempt", []State{StateExempt, StateExempt}, StateExempt},
+		{"all not run", []State{StateNotRun}, StateNotRun},
+		{"an exemption beside a pass", []State{StateExempt, StatePassed}, StatePassed},
+		{"partly run", []State{StatePassed, StateNotRun}, StateNotRun},
+		{"exempt and not run", []State{StateExempt, StateNotRun}, StateNotRun},
+		{"a known defect beside passes", []State{StatePassed, StateKnownDefect}, StateKnownDefect},
+		{"a known defect in a row partly run", []State{StateNotRun, StateKnownDefect}, StateKnownDefect},
+		{"flaky before known defect", []State{StateKnownDefect, StateFlaky, StatePassed}, StateFlaky},
+		{"failed before all", []State{StateFlaky, StateKnownDefect, StateFailed, StatePassed}, StateFailed},
+		{"an unknown state is never green", []State{StatePassed, unknown}, StateFailed},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := RowState(c.specs); got != c.want {
+				t.Errorf("RowState(%v) = %s, want %s", c.specs, got, c.want)
+			}
+		})
+	}
+}
+
+func TestTally(t *testing.T) {
+	r := &Results{
+		Rows: []Row{{ID: "b", State: StatePassed}, {ID: "a"}},
+		Specs: []Spec{
+			{ID: "a/2", Row: "a", State: StateExempt}, {ID: "a/1", Row: "a", State: StateFlaky},
+			{ID: "b/1", Row: "b", State: StateNotRun}, {ID: "a/3", Row: "a", State: StateKnownDefect},
+			{ID: "b/0", Row: "b", State: StateFailed}, {ID: "b/2", Row: "b", State: StatePassed},
+		},
+		Totals: Totals{Passed: 99},
+	}
+	r.Tally()
+	if want := (Totals{Passed: 1, Failed: 1, Flaky: 1, KnownDefect: 1, Exempt: 1, NotRun: 1, Total: 6}); r.Totals != want {
+		t.Errorf("totals %+v, want %+v", r.Totals, want)
+	}
+	if r.Rows[0].State != StateFailed || r.Rows[1].State != StateFlaky {
+		t.Errorf("rows %+v, want failed and flaky", r.Rows)
+	}
+	var order []string
+	for _, spec := range r.Specs {
+		order = append(order, spec.ID)
+	}
+	if got := strings.Join(order, " "); got != "b/0 b/1 b/2 a/1 a/2 a/3" {
+		t.Errorf("specs in the order %s", got)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	spec := func(states ...State) []Spec {
+		var specs []Spec
+		for _, state := range states {
+			specs = append(specs, Spec{State: state})
+		}
+		return specs
+	}
+	cases := []struct {
+		name string
+		r    Results
+		want string
+	}{
+		{"passed", Results{Specs: spec(StatePassed)}, ""},
+		{"known defects and exemptions alone do not fail", Results{Specs: spec(StatePassed, StateKnownDefect, StateExempt)}, ""},
+		{"a filtered run leaves specs out", Results{Run: Run{Filter: "x"}, Specs: spec(StatePassed, StateNotRun)}, ""},
+		{"a full run leaves specs out", Results{Specs: spec(StatePassed, StateNotRun)}, "1 spec did not run"},
+		{"failed", Results{Specs: spec(StatePassed, StateFailed, StateFailed)}, "2 specs failed"},
+		{"flaky", Results{Specs: spec(StatePassed, StateFlaky)}, "1 spec passed only when tried again"},
+		{"nothing", Results{}, "no spec ran"},
+		{"nothing but exemptions", Results{Specs: spec(StateExempt)}, "no spec ran"},
+		{"a filter that matches nothing", Results{Run: Run{Filter: "x"}, Specs: spec(StateNotRun)}, "no spec ran"},
+		{"a fault of the lists", Results{Specs: spec(StatePassed), Problems: []string{"x"}}, "1 problem of the run itself"},
+		{"several", Results{Specs: spec(StateFailed, StateFlaky), Problems: []string{"x"}},
+			"1 spec failed, 1 spec passed only when tried again, 1 problem of the run itself"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := Verdict(&c.r)
+			if c.want == "" {
+				if err != nil {
+					t.Errorf("got %v, want a pass", err)
+				}
+				return
+			}
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if code := problem.ExitCode(err); code != problem.ExitFailedSpecs {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}

@@ -1,0 +1,123 @@
+package reports
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// conclusion is the run's verdict in words, the same in every report.
+type conclusion struct {
+	Signable bool
+	Word     string
+	Sentence string
+}
+
+func conclude(r *Results) conclusion {
+	faults := faultsOf(r)
+	if len(faults) > 0 {
+		return conclusion{Word: "Failed", Sentence: sentence(faults)}
+	}
+	totals := totalsOf(r.Specs)
+	said := []string{fmt.Sprintf("%d of %s passed", totals.Passed, plural(totals.Total, "spec"))}
+	for _, state := range []State{StateKnownDefect, StateExempt, StateNotRun} {
+		if n := totals.Of(state); n > 0 {
+			said = append(said, state.count(n))
+		}
+	}
+	if r.Run.Filter != "" {
+		return conclusion{Signable: true, Word: "Passed, filtered",
+			Sentence: sentence(append(said, "a filtered run makes no claim about the release"))}
+	}
+	if untried := len(rowsIn(r, StateNotRun)); untried > 0 {
+		said = append(said, fmt.Sprintf("%d of %s not tried", untried, plural(len(r.Rows), "promise")))
+	}
+	return conclusion{Signable: true, Word: "Passed", Sentence: sentence(said)}
+}
+
+func sentence(parts []string) string {
+	joined := strings.Join(parts, ", ") + "."
+	return strings.ToUpper(joined[:1]) + joined[1:]
+}
+
+// rowView is a row with its specs.
+type rowView struct {
+	Row
+	Specs   []Spec
+	Totals  Totals
+	Seconds float64
+}
+
+// Tried says how a row's specs came out, as far as its state does not say it already.
+func (v rowView) Tried() string {
+	if v.Totals.Total == 0 {
+		return "no spec ran"
+	}
+	parts := []string{plural(v.Totals.Total, "spec")}
+	for _, state := range states {
+		if n := v.Totals.Of(state); n > 0 && n < v.Totals.Total {
+			parts = append(parts, state.count(n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func rowViews(r *Results) []rowView {
+	views := make([]rowView, len(r.Rows))
+	position := map[string]int{}
+	for i, row := range r.Rows {
+		views[i].Row = row
+		position[row.ID] = i
+	}
+	for _, spec := range r.Specs {
+		view := &views[position[spec.Row]]
+		view.Specs = append(view.Specs, spec)
+		view.Seconds += spec.Seconds
+	}
+	for i := range views {
+		views[i].Totals = totalsOf(views[i].Specs)
+	}
+	return views
+}
+
+func rowsIn(r *Results, state State) []Row {
+	var rows []Row
+	for _, row := range r.Rows {
+		if row.State == state {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+func specsIn(r *Results, wanted ...State) []Spec {
+	var specs []Spec
+	for _, state := range wanted {
+		for _, spec := range r.Specs {
+			if spec.State == state {
+				specs = append(specs, spec)
+			}
+		}
+	}
+	return specs
+}
+
+// subject names the build under test.
+func (c Cell) subject() string { return fmt.Sprintf("Istio %s (%s)", c.Istio, c.Source) }
+
+// proxy names the data plane.
+func (c Cell) proxy() string {
+	if c.Proxy.Flavour == FlavourUpstream {
+		return "upstream Envoy " + c.Proxy.Version
+	}
+	return "Istio's proxy " + c.Proxy.Version
+}
+
+// web keeps only links that a browser may follow: lists of defects are data, and data may be wrong.
+func web(link string) string {
+	parsed, err := url.Parse(link)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
+		return ""
+	}
+	return link
+}

@@ -1,0 +1,122 @@
+package gatewayapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+	"sigs.k8s.io/gateway-api/conformance/utils/config"
+	"sigs.k8s.io/gateway-api/conformance/utils/kubernetes"
+	"sigs.k8s.io/gateway-api/conformance/utils/suite"
+
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/upstream"
+)
+
+// The namespaces of upstream's base manifests (conformance/base, conformance/mesh).
+const (
+	infra        = "gateway-conformance-infra"
+	appBackend   = "gateway-conformance-app-backend"
+	webBackend   = "gateway-conformance-web-backend"
+	meshApps     = "gateway-conformance-mesh"
+	meshConsumer = "gateway-conformance-mesh-consumer"
+)
+
+var (
+	gatewayNamespaces = []string{infra, appBackend, webBackend}
+	meshNamespaces    = []string{meshApps, meshConsumer}
+)
+
+// unusableAddress is of a block that no network uses (RFC 5737).
+const unusableAddress = "192.0.2.1"
+
+// newSuite is upstream's suite as one spec uses it: all features, upstream's default timeouts, three
+// successes in a row. Setup is never called on it: apply does that once for all processes.
+func newSuite(c *kube.Client) *suite.ConformanceTestSuite {
+	ipAddress := gatewayv1.IPAddressType
+	// An empty TimeoutConfig would leave RequiredConsecutiveSuccesses at 0 (gateway-api pull request 5036).
+	s := suite.New(suite.Options{
+		Client: c.Client, Clientset: c.Clientset, RestConfig: c.Config,
+		GatewayClassName:         mesh.GatewayClass,
+		SupportedFeatures:        sets.New(suite.AllFeatures.UnsortedList()...),
+		TimeoutConfig:            config.DefaultTimeoutConfig(),
+		UsableNetworkAddresses:   []gatewayv1beta1.GatewayAddress{{Type: &ipAddress, Value: session.Known().SpareAddress}},
+		UnusableNetworkAddresses: []gatewayv1beta1.GatewayAddress{{Type: &ipAddress, Value: unusableAddress}},
+	})
+	s.ControllerName = session.Known().GatewayController
+	s.Applier.FS = s.FS
+	s.Applier.GatewayClass = s.GatewayClassName
+	s.Applier.ControllerName = s.ControllerName
+	s.Applier.UsableNetworkAddresses = s.UsableNetworkAddresses
+	s.Applier.UnusableNetworkAddresses = s.UnusableNetworkAddresses
+	return s
+}
+
+// certificate is a self-signed certificate that upstream's Setup makes (conformance/utils/suite/suite.go).
+type certificate struct {
+	namespace, name string
+	hosts           []string
+}
+
+var certificates = []certificate{
+	{webBackend, "certificate", []string{"*"}},
+	{infra, "tls-validity-checks-certificate", []string{"*", "*.org"}},
+	{infra, "tls-passthrough-checks-certificate", []string{"abc.example.com"}},
+	{appBackend, "tls-passthrough-checks-certificate", []string{"abc.example.com"}},
+}
+
+// Apply creates upstream's base resources, once for a cluster, and does not wait for them. It is
+// upstream's Setup in another order: the certificates come before the pods that mount them, which would
+// wait for the kubelet's retry otherwise. Sidecars go to the mesh namespaces only.
+func Apply(ctx context.Context, c *kube.Client, log io.Writer) error {
+	outcome, err := upstream.Run("Setup", log, func(t *testing.T) {
+		gateways, injected := newSuite(c), newSuite(c)
+		injected.Applier.NamespaceLabels = map[string]string{"istio-injection": "enabled"}
+		for _, name := range gatewayNamespaces {
+			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+			gateways.Applier.MustApplyObjectsWithCleanup(t, c.Client, gateways.TimeoutConfig, []client.Object{namespace}, false)
+		}
+		for _, certificate := range certificates {
+			secret := kubernetes.MustCreateSelfSignedCertSecret(t, certificate.namespace, certificate.name, certificate.hosts)
+			gateways.Applier.MustApplyObjectsWithCleanup(t, c.Client, gateways.TimeoutConfig, []client.Object{secret}, false)
+		}
+		injected.Applier.MustApplyWithCleanup(t, c.Client, injected.TimeoutConfig, injected.MeshManifests, false)
+		gateways.Applier.MustApplyWithCleanup(t, c.Client, gateways.TimeoutConfig, gateways.BaseManifests, false)
+	})
+	if err != nil {
+		return err
+	}
+	if outcome.Failed {
+		return fmt.Errorf("upstream's base resources could not be applied; its output is above")
+	}
+	return ctx.Err()
+}
+
+// ready waits until the base resources of a lane work. Upstream's own check for the mesh is content
+// with no pod at all, so the Deployments are waited for first.
+func ready(ctx context.Context, c *kube.Client, namespaces []string) error {
+	for _, namespace := range namespaces {
+		deployments, err := c.Clientset.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("list the Deployments of %s: %w", namespace, err)
+		}
+		if len(deployments.Items) == 0 {
+			return fmt.Errorf("namespace %s has no Deployment", namespace)
+		}
+		for _, deployment := range deployments.Items {
+			if err := c.WaitAvailable(ctx, namespace, deployment.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

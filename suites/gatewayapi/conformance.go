@@ -1,0 +1,97 @@
+package gatewayapi
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2" //nolint:revive // Ginkgo's own vocabulary
+	. "github.com/onsi/gomega"    //nolint:revive // Gomega's own vocabulary
+	"sigs.k8s.io/gateway-api/conformance/utils/kubernetes"
+	"sigs.k8s.io/gateway-api/conformance/utils/suite"
+
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/failure"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/timing"
+	"mesh-conformance/suites/internal/upstream"
+)
+
+// infraLock is held exclusively by tests that need every Gateway of the infra namespace ready.
+const infraLock = "gateway-conformance-infra"
+
+var _ = Describe("Gateway API v1.0 conformance", func() {
+	all, err := lanes()
+	if err != nil {
+		panic(err)
+	}
+	for _, l := range all {
+		Describe("lane "+l.name, Ordered, ContinueOnFailure, SpecPriority(timing.PriorityLong), func() {
+			BeforeAll(func(ctx SpecContext) {
+				By("waiting until upstream's base resources work")
+				namespaces := slices.Concat(gatewayNamespaces, meshNamespaces)
+				Expect(ready(ctx, kube.Shared(), namespaces)).To(Succeed())
+				outcome, err := upstream.Run("Ready", GinkgoWriter, func(t *testing.T) {
+					s := newSuite(kube.Shared())
+					kubernetes.NamespacesMustBeReady(t, s.Client, s.TimeoutConfig, namespaces)
+				})
+				Expect(err).NotTo(HaveOccurred())
+				Expect(outcome.Failed).To(BeFalse(), "upstream finds its base resources not ready; its output is in the log")
+			}, NodeTimeout(timing.UpstreamSetup))
+
+			for _, name := range l.tests {
+				test, found := find(name)
+				if !found {
+					panic("upstream has no test " + name)
+				}
+				It(fmt.Sprintf("%s: %s", test.ShortName, test.Description), Label(rowOf(test)), func(ctx SpecContext) {
+					runTest(ctx, test, slices.Contains(l.quiet, name))
+				}, SpecTimeout(timing.UpstreamTest))
+			}
+		})
+	}
+})
+
+// runTest runs one of upstream's tests unchanged. Diagnostics are taken when the test has failed and
+// before it removes its resources.
+func runTest(ctx SpecContext, test suite.ConformanceTest, quiet bool) {
+	GinkgoHelper()
+	unlock, err := session.Lock(infraLock, quiet)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { Expect(unlock()).To(Succeed()) }()
+
+	s := newSuite(kube.Shared())
+	judged := test.Test
+	test.Test = func(t *testing.T, s *suite.ConformanceTestSuite) {
+		t.Cleanup(func() {
+			if t.Failed() {
+				failure.Dump(ctx, slices.Concat(gatewayNamespaces, meshNamespaces))
+			}
+		})
+		judged(t, s)
+	}
+	said := &lastWords{}
+	outcome, err := upstream.Run(test.ShortName, said.beside(GinkgoWriter), func(t *testing.T) { test.Run(t, s) })
+	Expect(err).NotTo(HaveOccurred())
+	evidence.Replay("go test sigs.k8s.io/gateway-api/conformance -run TestConformance -args --gateway-class=istio --all-features --run-test=%s", test.ShortName)
+	evidence.Traffic("upstream's test", "%s", verdict(outcome))
+	switch {
+	case !outcome.Ran:
+		Fail("the testing package did not run " + test.ShortName)
+	case outcome.Failed:
+		Fail(test.ShortName + " failed: " + said.why())
+	case outcome.Skipped:
+		Fail(test.ShortName + " skipped itself: " + said.why())
+	}
+}
+
+func verdict(outcome upstream.Outcome) string {
+	switch {
+	case outcome.Failed:
+		return "failed"
+	case outcome.Skipped:
+		return "skipped"
+	}
+	return "passed"
+}

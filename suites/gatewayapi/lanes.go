@@ -1,0 +1,89 @@
+// Package gatewayapi runs upstream's Gateway API conformance tests, one spec each, in lanes that do
+// not disturb each other.
+package gatewayapi
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/gateway-api/conformance/tests"
+	"sigs.k8s.io/gateway-api/conformance/utils/suite"
+
+	"mesh-conformance/suites/internal/catalogue"
+)
+
+// lane is a list of tests that run one after the other; lanes run side by side.
+type lane struct {
+	name  string
+	tests []string
+	// quiet lists those of the tests that wait until every Gateway of the infra namespace is ready,
+	// and so may not overlap with tests that make Gateways which never are.
+	quiet []string
+}
+
+// ownGateways only touch Gateways that they make themselves (manifests of conformance/tests, module
+// version v1.0.1-0.20231102234152-004e14bfe016).
+var ownGateways = []string{
+	"GatewayInvalidRouteKind", "GatewayInvalidTLSConfiguration", "GatewayModifyListeners", "GatewayObservedGenerationBump",
+	"GatewayStaticAddresses", "GatewayWithAttachedRoutes", "GatewayWithAttachedRoutesWithPort8080", "GatewayClassObservedGenerationBump",
+	"HTTPRouteDisallowedKind", "HTTPRouteHostnameIntersection", "HTTPRouteListenerHostnameMatching",
+}
+
+// meshRoutes attach routes to the Services echo-v1 and echo-v2, under names they share. The longest
+// comes first: its two expectations are waited for to the end, since Istio does not meet them.
+var meshRoutes = []string{"MeshFrontendHostname", "MeshConsumerRoute", "MeshFrontend", "MeshPorts"}
+
+// mixed do not meet the routes of meshRoutes: a request to the Service echo, answered by either version,
+// carries no expectation about response headers. The first two need the infra namespace quiet; the name
+// of a TLSRoute of the first is also used by TLSRouteInvalidReferenceGrant.
+var mixed = []string{"TLSRouteSimpleSameNamespace", "HTTPRouteObservedGenerationBump", "MeshBasic", "MeshTrafficSplit"}
+
+// lanes spreads all of upstream's tests: what no list above names attaches to the base Gateways, or
+// shares ReferenceGrants with such a test, and runs in the first lane in upstream's order.
+func lanes() ([]lane, error) {
+	named := sets.New(slices.Concat(ownGateways, meshRoutes, mixed)...)
+	known := sets.New[string]()
+	var base []string
+	for _, test := range tests.ConformanceTests {
+		known.Insert(test.ShortName)
+		if !named.Has(test.ShortName) {
+			base = append(base, test.ShortName)
+		}
+	}
+	if unknown := named.Difference(known); unknown.Len() > 0 {
+		return nil, fmt.Errorf("lanes name tests that upstream does not have: %v", sets.List(unknown))
+	}
+	slices.Sort(base)
+	return []lane{
+		{name: "base Gateways", tests: base},
+		{name: "own Gateways", tests: ownGateways},
+		{name: "mesh routes", tests: meshRoutes},
+		{name: "quiet infra and plain mesh", tests: mixed, quiet: mixed[:2]},
+	}, nil
+}
+
+// find gives upstream's test of a short name.
+func find(name string) (suite.ConformanceTest, bool) {
+	for _, test := range tests.ConformanceTests {
+		if test.ShortName == name {
+			return test, true
+		}
+	}
+	return suite.ConformanceTest{}, false
+}
+
+// rowOf is the label of the catalogue row of a test: by the profile that knows all the features the
+// test declares, HTTP before TLS, the mesh's apart.
+func rowOf(test suite.ConformanceTest) string {
+	http := suite.HTTPConformanceProfile.CoreFeatures.Union(suite.HTTPConformanceProfile.ExtendedFeatures)
+	switch {
+	case slices.Contains(test.Features, suite.SupportMesh):
+		return catalogue.GatewayAPIMesh
+	case http.HasAll(test.Features...):
+		return catalogue.GatewayAPIHTTP
+	case suite.TLSConformanceProfile.CoreFeatures.HasAll(test.Features...):
+		return catalogue.GatewayAPITLS
+	}
+	return catalogue.GatewayAPIBeyondProfiles
+}

@@ -1,0 +1,48 @@
+package gatewaydeploy
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/timing"
+)
+
+var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployMeshSmoke), func() {
+	const rbac = "envoy.filters.http.rbac"
+	var mesh map[string]*echo.Workload
+
+	BeforeAll(func(ctx SpecContext) {
+		ns := kube.NewNamespace(ctx, "mesh-authorization", kube.Injected)
+		kube.Apply(ctx, ns, "gatewaydeploy/authorization.yaml")
+		mesh = echo.Deploy(ctx, ns, "client", "neighbour", "server", "other-server")
+	})
+
+	// server has the ALLOW policy, other-server the DENY policy; both name the principal of client.
+	DescribeTable("judges callers by their principal:",
+		func(ctx SpecContext, from, to string, answered types.GomegaMatcher) {
+			By("waiting until the server's proxy holds the policy")
+			Eventually(ctx, inbound(mesh[to]), timing.Push, timing.Poll).Should(match.HaveHTTPFilter(echoPort, rbac))
+
+			By("measuring once")
+			Expect(measure(ctx, mesh[from], mesh[to])).To(answered)
+		},
+		Entry("ALLOW lets in the one it names", "client", "server", match.HaveStatus(200)),
+		Entry("ALLOW keeps out the neighbour it does not name", "neighbour", "server", match.BeDenied()),
+		Entry("DENY keeps out the one it names", "client", "other-server", match.BeDenied()),
+		Entry("DENY lets in the neighbour it does not name", "neighbour", "other-server", match.HaveStatus(200)),
+	)
+
+	It("does not touch a workload that it does not select", func(ctx SpecContext) {
+		By("waiting until the servers' proxies hold the policies")
+		for _, name := range []string{"server", "other-server"} {
+			Eventually(ctx, inbound(mesh[name]), timing.Push, timing.Poll).Should(match.HaveHTTPFilter(echoPort, rbac))
+		}
+		Expect(inbound(mesh["neighbour"])(ctx)).NotTo(match.HaveHTTPFilter(echoPort, rbac))
+		Expect(measure(ctx, mesh["client"], mesh["neighbour"])).To(match.HaveStatus(200))
+	})
+})

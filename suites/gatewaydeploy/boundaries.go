@@ -1,0 +1,121 @@
+package gatewaydeploy
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// istiod is the name under which istiod's gateway controllers own fields.
+const istiod = "istio.io/gateway-controller"
+
+// managers are the owners of an object's fields.
+func managers(object metav1.Object) []string {
+	var names []string
+	for _, entry := range object.GetManagedFields() {
+		names = append(names, entry.Manager)
+	}
+	return names
+}
+
+var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
+	It("ignores a Gateway whose class belongs to another controller", func(ctx SpecContext) {
+		ns := kube.NewNamespace(ctx, "gateway-foreign")
+		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
+		kube.Apply(ctx, ns, "gatewaydeploy/foreign-class.yaml")
+
+		By("waiting until istiod has acted on a Gateway that came later")
+		kube.Apply(ctx, ns, "gatewaydeploy/sibling.yaml")
+		awaitManaged(ctx, ns, "sibling")
+		Eventually(ctx, gateway(ns, "sibling"), timing.Push, timing.Poll).Should(
+			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted))
+
+		Consistently(ctx, deployed(ns, "foreign"), timing.Quiet, timing.Poll).Should(BeFalse(), "istiod deployed a gateway of another controller's class")
+		found, err := gateway(ns, "foreign")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(managers(found)).NotTo(ContainElement(istiod))
+		Expect(found.Status.Conditions).NotTo(ContainElement(HaveField("Status", metav1.ConditionTrue)))
+		Expect(found.Status.Addresses).To(BeEmpty())
+		evidence.API("Gateway foreign", "no Deployment, no Service, no condition of istiod, while Gateway sibling was deployed and accepted")
+	})
+
+	It("does not take over a Deployment of the same name that lacks its label", func(ctx SpecContext) {
+		ns := kube.NewNamespace(ctx, "gateway-unlabelled")
+		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
+		kube.Apply(ctx, ns, "gatewaydeploy/deployments-of-others.yaml")
+		By("waiting until controllers have seen both Deployments, istiod among them")
+		for _, name := range []string{"web", "sibling"} {
+			Eventually(ctx, deployment(ns, name), timing.Push, timing.Poll).Should(HaveField("Status.ObservedGeneration", Not(BeZero())))
+		}
+		before, err := deployment(ns, "web")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
+		kube.Apply(ctx, ns, "gatewaydeploy/sibling.yaml")
+		By("waiting until istiod has made the Services, which it does after the Deployments")
+		awaitManaged(ctx, ns, "web")
+		awaitManaged(ctx, ns, "sibling")
+
+		Consistently(ctx, deployment(ns, "web"), timing.Quiet, timing.Poll).Should(SatisfyAll(
+			HaveField("Spec", Equal(before.Spec)),
+			HaveField("Labels", Equal(before.Labels)),
+			WithTransform(func(found *appsv1.Deployment) []string { return managers(found) }, Not(ContainElement(istiod))),
+		))
+		evidence.API("Deployment "+before.Name, "as its owner wrote it, no field is istiod's")
+
+		By("looking at the one that bears the label")
+		taken, err := deployment(ns, "sibling")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(managers(taken)).To(ContainElement(istiod))
+		Expect(taken.Spec.Template.Spec.Containers).To(ContainElement(HaveField("Name", "istio-proxy")))
+		evidence.API("Deployment "+taken.Name, "taken over: it bears label %s", managedLabel)
+	})
+
+	It("deploys nothing for a Gateway that points at a Service by Hostname", func(ctx SpecContext) {
+		ns := kube.NewNamespace(ctx, "gateway-hostname")
+		kube.Apply(ctx, ns, "gatewaydeploy/hostname-address.yaml")
+		By("waiting until istiod has deployed the Gateway that came later")
+		address := awaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)
+
+		Consistently(ctx, deployed(ns, "web"), timing.Quiet, timing.Poll).Should(BeFalse(), "istiod deployed an unmanaged gateway")
+		evidence.API("Gateway web", "no Deployment and no Service of its own")
+
+		By("looking at its status, which is that of the Service it points at")
+		Eventually(ctx, gateway(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
+			match.HaveCondition(gatewayv1.GatewayConditionProgrammed, metav1.ConditionTrue, gatewayv1.GatewayReasonProgrammed),
+			HaveField("Status.Addresses", HaveExactElements(HaveField("Value", address))),
+		))
+		evidence.API("Gateway web", "Programmed with address %s of Service %s", address, managedName("sibling"))
+	})
+
+	It("reports a listener whose certificate is missing, and only that one, until it is there", func(ctx SpecContext) {
+		ns := kube.NewNamespace(ctx, "gateway-certificate")
+		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
+		kube.Apply(ctx, ns, "gatewaydeploy/https.yaml")
+		Eventually(ctx, gateway(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
+			match.HaveListenerCondition("https", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionFalse, gatewayv1.ListenerReasonInvalidCertificateRef),
+			match.HaveListenerCondition("https", gatewayv1.ListenerConditionProgrammed, metav1.ConditionFalse, gatewayv1.ListenerReasonInvalid),
+			match.HaveListenerCondition("http", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionTrue, gatewayv1.ListenerReasonResolvedRefs),
+			match.HaveListenerCondition("http", gatewayv1.ListenerConditionProgrammed, metav1.ConditionTrue, gatewayv1.ListenerReasonProgrammed),
+		))
+		evidence.API("listener https", "ResolvedRefs=False (InvalidCertificateRef) and Programmed=False (Invalid); listener http is programmed")
+
+		By("storing the certificate")
+		issued, err := issue(host)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(issued.store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
+		Eventually(ctx, gateway(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
+			match.HaveListenerCondition("https", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionTrue, gatewayv1.ListenerReasonResolvedRefs),
+			match.HaveListenerCondition("https", gatewayv1.ListenerConditionProgrammed, metav1.ConditionTrue, gatewayv1.ListenerReasonProgrammed),
+		))
+		evidence.API("listener https", "resolved and programmed once the Secret was there")
+	})
+})

@@ -1,0 +1,86 @@
+package gatewaydeploy
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// metadata is one kind of it, labels or annotations, on each object made for a Gateway.
+type metadata map[string]map[string]string
+
+// labelsOf reads the labels of what was made for a Gateway.
+func labelsOf(namespace, gateway string) func(context.Context) (metadata, error) {
+	return func(ctx context.Context) (metadata, error) {
+		made, service, err := madeFor(ctx, namespace, gateway)
+		if err != nil {
+			return nil, err
+		}
+		return metadata{"Deployment": made.Labels, "pod template": made.Spec.Template.Labels, "Service": service.Labels}, nil
+	}
+}
+
+// annotationsOf reads the annotations of what was made for a Gateway.
+func annotationsOf(namespace, gateway string) func(context.Context) (metadata, error) {
+	return func(ctx context.Context) (metadata, error) {
+		made, service, err := madeFor(ctx, namespace, gateway)
+		if err != nil {
+			return nil, err
+		}
+		return metadata{"Deployment": made.Annotations, "pod template": made.Spec.Template.Annotations, "Service": service.Annotations}, nil
+	}
+}
+
+var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployManaged), func() {
+	const (
+		team    = "example.com/team"
+		contact = "example.com/contact"
+	)
+	var ns string
+
+	BeforeAll(func(ctx SpecContext) {
+		ns = kube.NewNamespace(ctx, "gateway-carried")
+		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
+		kube.Apply(ctx, ns, "gatewaydeploy/carried.yaml")
+		awaitManaged(ctx, ns, "web")
+	})
+
+	It("is carried to Deployment, pod template and Service", func(ctx SpecContext) {
+		Expect(labelsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(team, "payments")))
+		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(contact, "payments-on-call")))
+		evidence.API("Deployment, pod template and Service", "label %s and annotation %s of Gateway web", team, contact)
+	})
+
+	It("is all that is carried: 1.20 does not act on spec.infrastructure", func(ctx SpecContext) {
+		By("making sure that the API server kept the field")
+		found, err := gateway(ns, "web")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(found.Spec.Infrastructure).NotTo(BeNil())
+		Expect(found.Spec.Infrastructure.Labels).To(HaveLen(1))
+
+		Consistently(ctx, labelsOf(ns, "web"), timing.Quiet, timing.Poll).Should(
+			HaveEach(Not(HaveKey("example.com/infrastructure-label"))))
+		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey("example.com/infrastructure-annotation"))))
+		evidence.API("Deployment, pod template and Service", "nothing of spec.infrastructure")
+	})
+
+	It("is followed when it changes", func(ctx SpecContext) {
+		change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
+			found.Labels[team] = "billing"
+			found.Labels["example.com/added"] = "later"
+			delete(found.Annotations, contact)
+		})
+		Eventually(ctx, labelsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(SatisfyAll(
+			HaveKeyWithValue(team, "billing"), HaveKeyWithValue("example.com/added", "later"),
+		)))
+		Eventually(ctx, annotationsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(Not(HaveKey(contact))))
+		evidence.API("Deployment, pod template and Service", "changed and added label arrived, removed annotation %s is gone", contact)
+	})
+})

@@ -1,0 +1,80 @@
+package gatewaydeploy
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
+)
+
+var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployManaged), func() {
+	var ns string
+
+	BeforeAll(func(ctx SpecContext) {
+		ns = kube.NewNamespace(ctx, "gateway-drift")
+		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
+		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
+	})
+
+	BeforeEach(func(ctx SpecContext) { awaitManaged(ctx, ns, "web") })
+
+	It("is made again after somebody deletes the Service", func(ctx SpecContext) {
+		lost, err := service(ns, "web")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		remove[corev1.Service](ctx, ns, lost.Name)
+		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))))
+		evidence.API("Service "+lost.Name, "made again, another UID than %s", lost.UID)
+	})
+
+	It("is made again after somebody deletes the Deployment", func(ctx SpecContext) {
+		lost, err := deployment(ns, "web")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		remove[appsv1.Deployment](ctx, ns, lost.Name)
+		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))))
+		evidence.API("Deployment "+lost.Name, "made again, another UID than %s", lost.UID)
+	})
+
+	It("is repaired where istiod owns the field, and only there", func(ctx SpecContext) {
+		made, err := deployment(ns, "web")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		image := made.Spec.Template.Spec.Containers[0].Image
+
+		By("changing, in one write, the image, which istiod applies, and the scale, which it does not")
+		replicas := int32(3)
+		change(ctx, ns, made.Name, func(found *appsv1.Deployment) {
+			found.Spec.Template.Spec.Containers[0].Image = "example.invalid/drifted"
+			found.Spec.Replicas = &replicas
+		})
+		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(
+			HaveField("Spec.Template.Spec.Containers", HaveExactElements(HaveField("Image", image))))
+		Consistently(ctx, deployment(ns, "web"), timing.Quiet, timing.Poll).Should(
+			HaveField("Spec.Replicas", HaveValue(Equal(replicas))))
+		evidence.API("Deployment "+made.Name, "image is %s again, replicas stay %d", image, replicas)
+	})
+
+	It("is let go once it no longer bears istiod's label", func(ctx SpecContext) {
+		By("taking the label from the Service and changing a field that istiod would repair")
+		const drifted = "drifted"
+		change(ctx, ns, managedName("web"), func(found *corev1.Service) {
+			delete(found.Labels, managedLabel)
+			found.Spec.Selector[nameLabel] = drifted
+		})
+		By("waiting until istiod has acted on a later change of the Gateway")
+		change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
+			found.Labels = map[string]string{"example.com/round": "later"}
+		})
+		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(
+			HaveField("Labels", HaveKeyWithValue("example.com/round", "later")))
+		Consistently(ctx, service(ns, "web"), timing.Quiet, timing.Poll).Should(SatisfyAll(
+			HaveField("Spec.Selector", HaveKeyWithValue(nameLabel, drifted)),
+			HaveField("Labels", Not(HaveKey("example.com/round"))),
+		))
+		evidence.API("Service "+managedName("web"), "without label %s it keeps what somebody else wrote", managedLabel)
+	})
+})

@@ -1,0 +1,85 @@
+package gatewaydeploy
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/timing"
+)
+
+const serviceTypeAnnotation = "networking.istio.io/service-type"
+
+// podsOf lists the names of a gateway's pods.
+func podsOf(namespace, gateway string) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		var pods corev1.PodList
+		err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(namespace), ctrl.MatchingLabels{nameLabel: gateway})
+		names := make([]string, 0, len(pods.Items))
+		for _, pod := range pods.Items {
+			names = append(names, pod.Name)
+		}
+		return names, err
+	}
+}
+
+var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployManaged), func() {
+	var ns string
+
+	BeforeAll(func(ctx SpecContext) {
+		ns = kube.NewNamespace(ctx, "gateway-life")
+		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
+		kube.Apply(ctx, ns, "gatewaydeploy/sibling.yaml")
+	})
+
+	It("switches to a ClusterIP Service, and its status to the Service's name", func(ctx SpecContext) {
+		external := awaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType)
+		beside := awaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)
+		change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
+			if found.Annotations == nil {
+				found.Annotations = map[string]string{}
+			}
+			found.Annotations[serviceTypeAnnotation] = string(corev1.ServiceTypeClusterIP)
+		})
+		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP))
+		internal := awaitProgrammed(ctx, ns, "web", gatewayv1.HostnameAddressType)
+		Expect(internal).To(Equal(managedName("web") + "." + ns + ".svc.cluster.local"))
+		evidence.API("Gateway web", "address %s became %s", external, internal)
+
+		By("looking at the sibling, which was not asked to")
+		Expect(service(ns, "sibling")(ctx)).To(HaveField("Spec.Type", corev1.ServiceTypeLoadBalancer))
+		Expect(awaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)).To(Equal(beside))
+		evidence.API("Gateway sibling", "keeps address %s", beside)
+	})
+
+	It("takes its Deployment and Service with it when it is deleted, and nobody else's", func(ctx SpecContext) {
+		awaitManaged(ctx, ns, "web")
+		awaitManaged(ctx, ns, "sibling")
+		keptDeployment, keptService, err := madeFor(ctx, ns, "sibling")
+		Expect(err).NotTo(HaveOccurred())
+
+		remove[gatewayv1.Gateway](ctx, ns, "web")
+		Eventually(ctx, deployed(ns, "web"), timing.Gone, timing.Poll).Should(BeFalse(), "Deployment or Service of the deleted Gateway remains")
+		Eventually(ctx, podsOf(ns, "web"), timing.Gone, timing.Poll).Should(BeEmpty())
+		// Nothing may bring them back.
+		Consistently(ctx, deployed(ns, "web"), timing.Quiet, timing.Poll).Should(BeFalse(), "Deployment or Service of the deleted Gateway came back")
+		evidence.API("Gateway web", "deleted; its Deployment, Service and pods are gone")
+
+		By("looking at the sibling")
+		Expect(deployment(ns, "sibling")(ctx)).To(HaveField("UID", keptDeployment.UID))
+		Expect(service(ns, "sibling")(ctx)).To(HaveField("UID", keptService.UID))
+		evidence.API("Gateway sibling", "keeps its Deployment and Service")
+
+		By("looking at the ServiceAccount, which 1.20 gives no owner and so leaves behind")
+		Expect(kube.Exists[corev1.ServiceAccount](ns, managedName("web"))(ctx)).To(BeTrue(), "the ServiceAccount is gone")
+		evidence.API("ServiceAccount "+managedName("web"), "remains after its Gateway")
+	})
+})

@@ -1,0 +1,116 @@
+package diagnose
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"mesh-conformance/suites/internal/proxy"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// Bounds of one container's log; the end of a log says more than its beginning.
+const (
+	logLines = 5000
+	logBytes = 4 << 20
+)
+
+// logTasks read every container that has run, and what ran in it before.
+func (c *collector) logTasks(namespace string, pods []corev1.Pod) []task {
+	var tasks []task
+	for _, pod := range pods {
+		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses) {
+			// A container that never ran has no log, and asking for it is an error that tells nothing.
+			if status.State.Running != nil || status.State.Terminated != nil {
+				tasks = append(tasks, c.logTask(namespace, pod.Name, corev1.PodLogOptions{Container: status.Name}))
+			}
+			if status.RestartCount > 0 {
+				tasks = append(tasks, c.logTask(namespace, pod.Name, corev1.PodLogOptions{Container: status.Name, Previous: true}))
+			}
+		}
+	}
+	return tasks
+}
+
+func (c *collector) logTask(namespace, pod string, options corev1.PodLogOptions) task {
+	lines, bytes := int64(logLines), int64(logBytes)
+	options.TailLines, options.LimitBytes, options.Timestamps = &lines, &bytes, true
+	name := fmt.Sprintf("%s/logs/%s.%s", namespace, pod, options.Container)
+	if options.Previous {
+		name += ".previous"
+	}
+	return task{"the log " + name, func(ctx context.Context) error {
+		text, err := c.client.LogsWith(ctx, namespace, pod, options)
+		if text != "" || err == nil {
+			if written := c.write(name+".log", []byte(text)); written != nil {
+				return written
+			}
+		}
+		return err
+	}}
+}
+
+// The pods of a control plane and their container.
+const (
+	istiodSelector  = "app=istiod"
+	istiodContainer = "discovery"
+)
+
+// istiodTasks read what each control plane logged since a moment and, if it restarted, before.
+func (c *collector) istiodTasks(ctx context.Context, since time.Time) []task {
+	ctx, cancel := context.WithTimeout(ctx, timing.Request)
+	defer cancel()
+	list, err := c.client.Clientset.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: istiodSelector})
+	if err != nil {
+		c.note("the list of istiods", err)
+		return nil
+	}
+	var tasks []task
+	for _, pod := range list.Items {
+		name := "istiod/" + pod.Name + ".log"
+		tasks = append(tasks, task{name, func(ctx context.Context) error {
+			text, err := c.client.Logs(ctx, pod.Namespace, pod.Name, istiodContainer, since)
+			if err != nil {
+				return err
+			}
+			return c.write(name, []byte(text))
+		}})
+		for _, status := range pod.Status.ContainerStatuses {
+			if status.RestartCount > 0 {
+				tasks = append(tasks, c.logTask(pod.Namespace, pod.Name, corev1.PodLogOptions{Container: status.Name, Previous: true}))
+			}
+		}
+	}
+	return tasks
+}
+
+// proxyFiles are what is asked of every proxy.
+var proxyFiles = []struct{ path, suffix string }{
+	{"/config_dump?include_eds", "config_dump.json"},
+	{"/clusters", "clusters.txt"},
+	{"/stats?filter=update_rejected", "update_rejected.txt"},
+}
+
+func (c *collector) proxyTasks(namespace string, pods []corev1.Pod) []task {
+	var tasks []task
+	for _, pod := range pods {
+		if !proxy.Runs(&pod) {
+			continue
+		}
+		for _, file := range proxyFiles {
+			name := fmt.Sprintf("%s/proxies/%s.%s", namespace, pod.Name, file.suffix)
+			tasks = append(tasks, task{name, func(ctx context.Context) error {
+				content, err := c.admin(ctx, namespace, pod.Name, file.path)
+				if err != nil {
+					return err
+				}
+				return c.write(name, content)
+			}})
+		}
+	}
+	return tasks
+}

@@ -1,0 +1,80 @@
+// Package echo deploys the workloads that specs send requests from and to, and tells what they
+// answered. Answers are values; package match judges them.
+package echo
+
+import (
+	"context"
+	"fmt"
+	"path"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"mesh-conformance/suites/internal/kube"
+)
+
+// trustDomain is Istio's default, which the suite's meshes keep.
+const trustDomain = "cluster.local"
+
+// Container is the name of the container that fixtures give the echo program.
+const Container = "echo"
+
+// Workload is one deployed echo workload. Its Service has port 80 for HTTP and 9090 for TCP.
+type Workload struct {
+	Namespace string
+	Name      string
+	// Pod is the workload's one pod.
+	Pod *corev1.Pod
+
+	cluster cluster
+}
+
+// cluster is what a workload needs of a kube.Client.
+type cluster interface {
+	Exec(ctx context.Context, namespace, pod, container string, command ...string) (stdout, stderr string, err error)
+}
+
+// Deploy applies fixtures/echo/<name>.yaml for each name and waits until all of them are available.
+func Deploy(ctx context.Context, namespace string, names ...string) map[string]*Workload {
+	ginkgo.GinkgoHelper()
+	// All start at once: the waits overlap.
+	for _, name := range names {
+		kube.Apply(ctx, namespace, path.Join("echo", name+".yaml"))
+	}
+	workloads := map[string]*Workload{}
+	for _, name := range names {
+		workload, err := await(ctx, kube.Shared(), namespace, name)
+		gomega.Expect(err).NotTo(gomega.HaveOccurred())
+		workloads[name] = workload
+	}
+	return workloads
+}
+
+func await(ctx context.Context, client *kube.Client, namespace, name string) (*Workload, error) {
+	if err := client.WaitAvailable(ctx, namespace, name); err != nil {
+		return nil, err
+	}
+	pods, err := client.Clientset.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: labels.Set{"app": name}.String(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the pod of %s/%s: %w", namespace, name, err)
+	}
+	if len(pods.Items) != 1 {
+		return nil, fmt.Errorf("workload %s/%s has %d pods, not one", namespace, name, len(pods.Items))
+	}
+	return &Workload{Namespace: namespace, Name: name, Pod: &pods.Items[0], cluster: client}, nil
+}
+
+// URL is a path on the workload's HTTP port, by its Service's full name.
+func (w *Workload) URL(path string) string {
+	return fmt.Sprintf("http://%s.%s.svc.cluster.local%s", w.Name, w.Namespace, path)
+}
+
+// SPIFFE is the identity that the mesh gives the workload.
+func (w *Workload) SPIFFE() string {
+	return fmt.Sprintf("spiffe://%s/ns/%s/sa/%s", trustDomain, w.Namespace, w.Name)
+}

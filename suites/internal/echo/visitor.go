@@ -1,0 +1,107 @@
+package echo
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"mesh-conformance/suites/internal/timing"
+)
+
+// Visitor calls from this machine, from outside the cluster, through the address of a gateway.
+type Visitor struct {
+	// Address is the gateway's, without a port: the URL's scheme or port tells the listener.
+	Address string
+	// Roots are the authorities trusted for HTTPS; nil trusts nobody.
+	Roots *x509.CertPool
+}
+
+// Send makes a set of requests, each on a connection of its own. The URL's host is the name that
+// the gateway is asked for, in SNI and Host; where the name leads in DNS does not matter.
+// Requests that fail are an outcome: see Answers.Failed.
+func (v Visitor) Send(ctx context.Context, url string, count int) (Answers, error) {
+	roots := v.Roots
+	if roots == nil {
+		roots = x509.NewCertPool()
+	}
+	client := &http.Client{
+		Timeout: timing.Request,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				_, port, err := net.SplitHostPort(address)
+				if err != nil {
+					return nil, err
+				}
+				return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(v.Address, port))
+			},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	answers := Answers{Sent: count}
+	for range count {
+		answer, err := visit(ctx, client, url)
+		switch {
+		case ctx.Err() != nil:
+			return Answers{}, fmt.Errorf("send %d requests to %s at %s: %w", count, url, v.Address, context.Cause(ctx))
+		case err == nil:
+			answers.All = append(answers.All, answer)
+		default:
+			if answers.Failed++; answers.Failed == 1 {
+				answers.Failure = err.Error()
+			}
+		}
+	}
+	return answers, nil
+}
+
+// Command is how a user makes one such request by hand.
+func (v Visitor) Command(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	name, port, found := strings.Cut(host, ":")
+	if !found {
+		port = map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	trust := ""
+	if scheme == "https" {
+		trust = " --insecure"
+	}
+	return fmt.Sprintf("curl -si%s --connect-to %s:%s:%s:%s %s", trust, name, port, v.Address, port, url)
+}
+
+func visit(ctx context.Context, client *http.Client, url string) (answer Answer, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return Answer{}, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer = Answer{
+		Status:          response.StatusCode,
+		ResponseHeaders: response.Header,
+		Body:            string(body),
+		RequestHeaders:  http.Header{},
+	}
+	if response.TLS != nil {
+		answer.Certificate = response.TLS.PeerCertificates[0]
+	}
+	for line := range strings.Lines(answer.Body) {
+		answer.readBody(strings.TrimRight(line, "\r\n"))
+	}
+	return answer, nil
+}

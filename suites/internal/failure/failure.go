@@ -1,0 +1,46 @@
+// Package failure takes a failed spec's diagnostics before anything is cleaned up.
+package failure
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/onsi/ginkgo/v2"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/diagnose"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/results"
+	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// taken is the spec, and its attempt, whose diagnostics this process took last.
+var taken string
+
+// Dump writes the diagnostics of the current spec, once for each attempt, and names their folder in
+// the spec's report. A spec whose resources go before Ginkgo's own cleanup calls it itself.
+func Dump(ctx context.Context, namespaces []string) {
+	report := ginkgo.CurrentSpecReport()
+	id := results.SpecID(report)
+	attempt := fmt.Sprintf("%s#%d", id, report.NumAttempts)
+	job := session.Job()
+	if taken == attempt || job == nil {
+		return
+	}
+	taken = attempt
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics)
+	defer cancel()
+	dir, err := diagnose.Spec(ctx, kube.Shared(), job.Path(kindconfig.DiagnosticsDir), id, slices.Compact(namespaces), report.StartTime)
+	if err != nil {
+		ginkgo.GinkgoWriter.Printf("diagnostics could not be taken: %v\n", err)
+		return
+	}
+	if relative, err := filepath.Rel(job.Directory, dir); err == nil {
+		dir = relative
+	}
+	ginkgo.GinkgoWriter.Printf("diagnostics: %s\n", dir)
+	ginkgo.AddReportEntry(results.EntryDiagnostics, dir, ginkgo.ReportEntryVisibilityNever)
+}

@@ -1,0 +1,125 @@
+package kube
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// fakeCluster is an API server of one pod, "ns/pod": its streams speak real SPDY, its
+// logs come from a function, its ports lead to target and, where that is empty, are refused.
+type fakeCluster struct {
+	target string
+	exec   func(command []string) (stdout, stderr string, code int)
+	logs   func(query map[string][]string) string
+}
+
+const podPath = "/api/v1/namespaces/ns/pods/pod/"
+
+func (f *fakeCluster) client(t *testing.T) *Client {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+podPath+"log", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, f.logs(r.URL.Query()))
+	})
+	mux.HandleFunc("POST "+podPath+"exec", f.serveExec)
+	mux.HandleFunc("POST "+podPath+"portforward", f.servePortForward)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	config := &rest.Config{Host: server.URL}
+	clientset, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Client{Config: config, Clientset: clientset}
+}
+
+// streams upgrades a request and hands over its streams as they are made.
+func streams(w http.ResponseWriter, r *http.Request, protocols []string) (httpstream.Connection, <-chan httpstream.Stream) {
+	if _, err := httpstream.Handshake(r, w, protocols); err != nil {
+		return nil, nil
+	}
+	made := make(chan httpstream.Stream, 8)
+	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, replySent <-chan struct{}) error {
+		go func() { <-replySent; made <- stream }()
+		return nil
+	})
+	return conn, made
+}
+
+func (f *fakeCluster) serveExec(w http.ResponseWriter, r *http.Request) {
+	stdout, stderr, code := f.exec(r.URL.Query()["command"])
+	conn, made := streams(w, r, []string{"v4.channel.k8s.io"})
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	byType := map[string]httpstream.Stream{}
+	for range 3 {
+		stream := <-made
+		byType[stream.Headers().Get(corev1.StreamType)] = stream
+	}
+	_, _ = io.WriteString(byType[corev1.StreamTypeStdout], stdout)
+	_, _ = io.WriteString(byType[corev1.StreamTypeStderr], stderr)
+	status := metav1.Status{Status: metav1.StatusSuccess}
+	if code != 0 {
+		status = metav1.Status{
+			Status: metav1.StatusFailure, Reason: "NonZeroExitCode",
+			Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: "ExitCode", Message: fmt.Sprint(code)}}},
+		}
+	}
+	_ = json.NewEncoder(byType[corev1.StreamTypeError]).Encode(status)
+	for _, stream := range byType {
+		stream.Close()
+	}
+	<-conn.CloseChan()
+}
+
+func (f *fakeCluster) servePortForward(w http.ResponseWriter, r *http.Request) {
+	conn, made := streams(w, r, []string{portForwardProtocol})
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	byType := map[string]httpstream.Stream{}
+	for range 2 {
+		select {
+		case stream := <-made:
+			byType[stream.Headers().Get(corev1.StreamType)] = stream
+		case <-conn.CloseChan():
+			return
+		}
+	}
+	data, complaints := byType[corev1.StreamTypeData], byType[corev1.StreamTypeError]
+	f.connect(data, complaints)
+	complaints.Close()
+	data.Close()
+	<-conn.CloseChan()
+}
+
+func (f *fakeCluster) connect(data io.ReadWriter, complaints io.Writer) {
+	if f.target == "" {
+		_, _ = io.WriteString(complaints, "failed to connect to localhost:15000: connection refused\n")
+		return
+	}
+	target, err := net.Dial("tcp", strings.TrimPrefix(f.target, "http://"))
+	if err != nil {
+		_, _ = io.WriteString(complaints, err.Error())
+		return
+	}
+	defer target.Close()
+	go func() { _, _ = io.Copy(target, data) }()
+	_, _ = io.Copy(data, target)
+}

@@ -1,0 +1,63 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/client-go/util/exec"
+)
+
+// ExecError is a command that ran in a container and ended with another code than zero.
+type ExecError struct {
+	Namespace, Pod string
+	Command        []string
+	Code           int
+	Stderr         string
+}
+
+// Error names the command, its exit code and the end of what it complained about.
+func (e *ExecError) Error() string {
+	return fmt.Sprintf("%q in pod %s/%s ended with code %d: %s",
+		strings.Join(e.Command, " "), e.Namespace, e.Pod, e.Code, lastLine(e.Stderr))
+}
+
+// Exec runs a command in a container and waits for its end; an empty container name means
+// the pod's default one. A command that ends with another code than zero gives an *ExecError.
+func (c *Client) Exec(ctx context.Context, namespace, pod, container string, command ...string) (stdout, stderr string, err error) {
+	url := c.podURL(namespace, pod, "exec").VersionedParams(&corev1.PodExecOptions{
+		Container: container,
+		Command:   command,
+		Stdout:    true,
+		Stderr:    true,
+	}, scheme.ParameterCodec).URL()
+	// API servers below 1.29 offer no exec over websockets, and the cells reach down to 1.25.
+	executor, err := remotecommand.NewSPDYExecutor(c.Config, "POST", url)
+	if err != nil {
+		return "", "", fmt.Errorf("exec in pod %s/%s: %w", namespace, pod, err)
+	}
+	var out, complaints bytes.Buffer
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &complaints})
+	stdout, stderr = out.String(), complaints.String()
+	var exit exec.CodeExitError
+	switch {
+	case err == nil:
+		return stdout, stderr, nil
+	case errors.As(err, &exit):
+		return stdout, stderr, &ExecError{
+			Namespace: namespace, Pod: pod, Command: command, Code: exit.Code, Stderr: stderr,
+		}
+	default:
+		return stdout, stderr, fmt.Errorf("exec %q in pod %s/%s: %w", strings.Join(command, " "), namespace, pod, err)
+	}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}

@@ -1,0 +1,116 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// Injected is the label of a namespace whose pods get a sidecar of the default revision.
+const Injected = "istio-injection=enabled"
+
+// ownerLabel marks what the suite made, so that a killed run's leftovers can be told apart.
+const ownerLabel = "mesh-conformance/owner"
+
+// living are the namespaces of this process that are not gone yet: a process runs one spec
+// at a time, so they are those of the current spec and of the container around it.
+var living struct {
+	sync.Mutex
+	names []string
+}
+
+// NamespacesOfSpec gives the namespaces of the spec that this process runs, oldest first.
+func NamespacesOfSpec() []string {
+	living.Lock()
+	defer living.Unlock()
+	return slices.Clone(living.names)
+}
+
+func remember(namespace string) {
+	living.Lock()
+	defer living.Unlock()
+	living.names = append(living.names, namespace)
+}
+
+func forget(namespace string) {
+	living.Lock()
+	defer living.Unlock()
+	living.names = slices.DeleteFunc(living.names, func(name string) bool { return name == namespace })
+}
+
+// NewNamespace makes a namespace of its own for the current spec or container, on the shared
+// cluster, and has it deleted, and its end awaited, in cleanup. Labels are written key=value.
+func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
+	ginkgo.GinkgoHelper()
+	client := Shared()
+	name, err := client.CreateNamespace(ctx, prefix, labels...)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	remember(name)
+	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
+		gomega.Expect(client.DeleteNamespace(ctx, name)).To(gomega.Succeed())
+		forget(name)
+	}, ginkgo.NodeTimeout(timing.Gone))
+
+	evidence.Replay("kubectl create namespace %s", name)
+	if len(labels) > 0 {
+		evidence.Replay("kubectl label namespace %s %s", name, strings.Join(labels, " "))
+	}
+	return name
+}
+
+// CreateNamespace makes a namespace whose name begins with prefix and is used by nobody else.
+func (c *Client) CreateNamespace(ctx context.Context, prefix string, labels ...string) (string, error) {
+	// The name is drawn here and not by the server, because a retried create must not leave two.
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name:   prefix + "-" + rand.String(5),
+		Labels: map[string]string{ownerLabel: "spec"},
+	}}
+	for _, label := range labels {
+		key, value, ok := strings.Cut(label, "=")
+		if !ok {
+			return "", fmt.Errorf("namespace %s: label %q is not of the form key=value", prefix, label)
+		}
+		namespace.Labels[key] = value
+	}
+	if err := c.Client.Create(ctx, namespace); err != nil {
+		return "", fmt.Errorf("create namespace %s: %w", namespace.Name, err)
+	}
+	return namespace.Name, nil
+}
+
+// DeleteNamespace deletes a namespace and waits until it is gone.
+func (c *Client) DeleteNamespace(ctx context.Context, name string) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	err := c.Client.Delete(ctx, namespace, ctrl.PropagationPolicy(metav1.DeletePropagationForeground))
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete namespace %s: %w", name, err)
+	}
+	if err := c.hurryPods(ctx, name); err != nil {
+		return err
+	}
+	return c.WaitGone(ctx, namespace)
+}
+
+// hurryPods shortens the grace of a dying namespace's pods: managed gateways have the default
+// 30 s and a drain of 5 s, and nobody sends them requests any more. Not zero, which would drop
+// the objects before the kubelet has ended the containers.
+func (c *Client) hurryPods(ctx context.Context, namespace string) error {
+	err := c.Client.DeleteAllOf(ctx, &corev1.Pod{}, ctrl.InNamespace(namespace), ctrl.GracePeriodSeconds(1))
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("end the pods of namespace %s: %w", namespace, err)
+	}
+	return nil
+}

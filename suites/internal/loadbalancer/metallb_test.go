@@ -1,0 +1,43 @@
+package loadbalancer
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func TestPool(t *testing.T) {
+	cases := []struct {
+		subnet      string
+		index       int
+		first, last string
+		ok          bool
+	}{
+		{"172.18.0.0/16", 0, "172.18.255.191", "172.18.255.254", true},
+		{"172.18.0.0/16", 1, "172.18.255.127", "172.18.255.190", true},
+		{"192.168.5.0/24", 0, "192.168.5.191", "192.168.5.254", true},
+		{"192.168.5.0/24", 1, "", "", false},
+		{"192.168.5.0/26", 0, "", "", false},
+	}
+	for _, c := range cases {
+		first, last, err := pool(netip.MustParsePrefix(c.subnet), c.index)
+		if (err == nil) != c.ok {
+			t.Errorf("pool(%s, %d): %v", c.subnet, c.index, err)
+			continue
+		}
+		if c.ok && (first.String() != c.first || last.String() != c.last) {
+			t.Errorf("pool(%s, %d) = %s-%s, want %s-%s", c.subnet, c.index, first, last, c.first, c.last)
+		}
+	}
+}
+
+func TestParseSubnet(t *testing.T) {
+	subnet, err := parseSubnet([]byte(`[{"IPAM":{"Config":[{"Subnet":"fc00:f853::/64"},{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"}]}}]`))
+	if err != nil || subnet.String() != "172.18.0.0/16" {
+		t.Errorf("got %v, %v", subnet, err)
+	}
+	for _, bad := range []string{`[]`, `[{"IPAM":{"Config":[{"Subnet":"fc00::/64"}]}}]`, `no JSON`} {
+		if _, err := parseSubnet([]byte(bad)); err == nil {
+			t.Errorf("parseSubnet(%s) found a subnet", bad)
+		}
+	}
+}

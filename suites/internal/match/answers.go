@@ -1,0 +1,120 @@
+package match
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/onsi/gomega/types"
+
+	"mesh-conformance/suites/internal/echo"
+)
+
+// HaveStatus holds for requests that were all answered, all with the status.
+func HaveStatus(status int) types.GomegaMatcher {
+	return everyAnswer(fmt.Sprintf("all have status %d", status), func(answer echo.Answer) bool {
+		return answer.Status == status
+	})
+}
+
+// BeDenied holds for requests that were all turned away by an AuthorizationPolicy.
+func BeDenied() types.GomegaMatcher {
+	return everyAnswer("all be denied by a policy", func(answer echo.Answer) bool {
+		// The status alone could be the server's own.
+		return answer.Status == http.StatusForbidden && strings.Contains(answer.Body, "RBAC: access denied")
+	})
+}
+
+// BeServedBy holds for requests that were all answered by the echo workload.
+func BeServedBy(workload *echo.Workload) types.GomegaMatcher {
+	return everyAnswer("all be served by "+workload.Pod.Name, func(answer echo.Answer) bool {
+		return answer.Hostname == workload.Pod.Name
+	})
+}
+
+// HaveSPIFFE holds where the server saw the caller's identity with every request; "" is that of
+// callers without a certificate.
+func HaveSPIFFE(id string) types.GomegaMatcher {
+	want := "all come from " + id
+	if id == "" {
+		want = "all come from a caller without an identity"
+	}
+	return judgeAnswers(want, func(answers echo.Answers) (bool, string) {
+		var callers []string
+		ok := complete(answers)
+		for _, answer := range answers.All {
+			// Without an echo server's answer, nobody told who called.
+			ok = ok && answer.Hostname != "" && answer.Client() == id
+			callers = append(callers, fmt.Sprintf("%q", answer.Client()))
+		}
+		return ok, fmt.Sprintf("%s, called by %s", answers, strings.Join(callers, ", "))
+	})
+}
+
+// Present holds for answers from the host over TLS connections whose far end presented the certificate.
+func Present(certificate *x509.Certificate) types.GomegaMatcher {
+	return judgeAnswers(fmt.Sprintf("all present certificate %x", certificate.SerialNumber), func(answers echo.Answers) (bool, string) {
+		var presented []string
+		ok := complete(answers)
+		for _, answer := range answers.All {
+			if answer.Certificate == nil {
+				ok = false
+				presented = append(presented, "none")
+				continue
+			}
+			ok = ok && answer.Certificate.Equal(certificate)
+			presented = append(presented, fmt.Sprintf("%x of %s", answer.Certificate.SerialNumber, answer.Certificate.Subject))
+		}
+		return ok, fmt.Sprintf("%s, presenting %s", answers, strings.Join(presented, ", "))
+	})
+}
+
+// refusals are the ends of a connection that its far side refused. A timeout or a name that does not
+// resolve is not among them: it would pass for a refusal wherever the way there is broken.
+var refusals = []string{"connection refused", "connection reset by peer", "EOF"}
+
+// BeRefused holds for requests all of whose connections the far side refused or broke.
+func BeRefused() types.GomegaMatcher {
+	return judgeAnswers("all be refused by the far side", func(answers echo.Answers) (bool, string) {
+		refused := false
+		for _, refusal := range refusals {
+			refused = refused || strings.HasSuffix(answers.Failure, refusal)
+		}
+		return refused && answers.Failed == answers.Sent, answers.String()
+	})
+}
+
+// FailWith holds for requests that all failed on the caller's side, with a message that has the text.
+func FailWith(text string) types.GomegaMatcher {
+	return judgeAnswers(fmt.Sprintf("all fail with %q", text), func(answers echo.Answers) (bool, string) {
+		return strings.Contains(answers.Failure, text) && answers.Failed == answers.Sent, answers.String()
+	})
+}
+
+func everyAnswer(want string, right func(echo.Answer) bool) types.GomegaMatcher {
+	return judgeAnswers(want, func(answers echo.Answers) (bool, string) {
+		ok := complete(answers)
+		for _, answer := range answers.All {
+			ok = ok && right(answer)
+		}
+		return ok, answers.String()
+	})
+}
+
+// judgeAnswers asserts the denominator before anything: of no requests, nothing can be said.
+func judgeAnswers(want string, judge func(echo.Answers) (bool, string)) types.GomegaMatcher {
+	return judging(want, func(answers echo.Answers) (bool, string, error) {
+		if answers.Sent == 0 {
+			return false, answers.String(), errors.New("no request was sent")
+		}
+		ok, seen := judge(answers)
+		return ok, seen, nil
+	})
+}
+
+// complete says whether every request was answered.
+func complete(answers echo.Answers) bool {
+	return answers.Failed == 0 && len(answers.All) == answers.Sent
+}

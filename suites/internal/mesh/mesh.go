@@ -1,0 +1,185 @@
+// Package mesh installs control planes with the subject's own installer and waits until they work.
+package mesh
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// Namespace holds every control plane: revisions in one namespace share the root certificate.
+const Namespace = "istio-system"
+
+// GatewayClass is the class istiod's gateway controller implements.
+const GatewayClass = "istio"
+
+//go:embed dataplane.yaml
+var dataplane []byte
+
+//go:embed stock.yaml
+var stock []byte
+
+// ControlPlane is one installation of istiod.
+type ControlPlane struct {
+	// Name for messages and files.
+	Name string
+	// Revision is empty for the default one.
+	Revision string
+	// Operator is the IstioOperator the installer is given.
+	Operator []byte
+}
+
+// Dataplane is the default revision, whose proxies carry the traffic.
+func Dataplane() ControlPlane { return ControlPlane{Name: "dataplane", Operator: dataplane} }
+
+// Stock is the revision with the release's default flags, which serves no proxy.
+func Stock() ControlPlane { return ControlPlane{Name: "stock", Revision: "stock", Operator: stock} }
+
+// Deployment is the name of the plane's Deployment.
+func (p ControlPlane) Deployment() string {
+	if p.Revision == "" {
+		return "istiod"
+	}
+	return "istiod-" + p.Revision
+}
+
+// Installer runs the cell's istioctl against one cluster.
+type Installer struct {
+	Cell   *kindconfig.Cell
+	Client *kube.Client
+	// Directory keeps the operator files that were applied, for replaying by hand.
+	Directory string
+	Log       io.Writer
+}
+
+// Install installs a plane and returns when istiod is available and its webhooks answer. What the
+// subject does wrong is an error of exit code 1, with the pod's own message.
+func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
+	begun := time.Now()
+	file := filepath.Join(i.Directory, "istio-"+plane.Name+".yaml")
+	if err := os.WriteFile(file, plane.Operator, 0o644); err != nil {
+		return problem.Environment("cannot write the operator file", file, "", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	defer cancel()
+	var tail bytes.Buffer
+	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, "install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig,
+		"--filename", file, "--set", "hub="+i.Cell.Hub, "--set", "tag="+i.Cell.Tag, "--readiness-timeout", timing.Rollout.String())
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(i.Log, &tail), io.MultiWriter(i.Log, &tail)
+	cmd.WaitDelay = time.Second
+
+	// An istiod that will never start says so long before the installer's timeout does.
+	watched := make(chan error, 1)
+	go func() { watched <- i.Client.WaitAvailable(ctx, Namespace, plane.Deployment()) }()
+	installed := make(chan error, 1)
+	go func() { installed <- cmd.Run() }()
+	var installErr, watchErr error
+	for pending := 2; pending > 0; pending-- {
+		select {
+		case watchErr = <-watched:
+			if watchErr != nil {
+				cancel()
+				return problem.FailedSpecs(fmt.Sprintf("istiod of the plane %s does not start: %v", plane.Name, watchErr))
+			}
+		case installErr = <-installed:
+			if installErr != nil {
+				return problem.FailedSpecs(fmt.Sprintf("istioctl install of the plane %s failed: %s", plane.Name, complaint(tail.String())))
+			}
+		}
+	}
+	if err := i.webhooksReady(ctx, plane); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(i.Log, "plane %s ready after %.1fs\n", plane.Name, time.Since(begun).Seconds())
+	return nil
+}
+
+// complaint is the last line of the installer's output that says something.
+func complaint(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.Contains(lines[i], "rror") {
+			return strings.TrimSpace(lines[i])
+		}
+	}
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+// webhooksReady waits until the plane's injector trusts istiod's certificate: before that, pods start
+// without a sidecar or are refused (istio 1.20, pkg/webhooks/webhookpatch.go fills in the bundle).
+func (i *Installer) webhooksReady(ctx context.Context, plane ControlPlane) error {
+	name := "istio-sidecar-injector"
+	if plane.Revision != "" {
+		name += "-" + plane.Revision
+	}
+	var last error
+	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
+		config, err := i.Client.Clientset.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			last = err
+			return false, nil
+		}
+		last = trusted(config)
+		return last == nil, nil
+	})
+	if err != nil {
+		return problem.FailedSpecs(fmt.Sprintf("the injection webhook of the plane %s is not ready: %v", plane.Name, last))
+	}
+	return nil
+}
+
+// trusted says which webhook has no CA bundle yet.
+func trusted(config *admissionv1.MutatingWebhookConfiguration) error {
+	if len(config.Webhooks) == 0 {
+		return fmt.Errorf("%s lists no webhook", config.Name)
+	}
+	for _, webhook := range config.Webhooks {
+		if len(webhook.ClientConfig.CABundle) == 0 {
+			return fmt.Errorf("%s of %s has no CA bundle", webhook.Name, config.Name)
+		}
+	}
+	return nil
+}
+
+// GatewayClassAccepted waits until istiod's controller has accepted its class and gives the controller's name.
+func GatewayClassAccepted(ctx context.Context, client *kube.Client) (controller string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	defer cancel()
+	state := "no such GatewayClass"
+	err = wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
+		var class gatewayv1.GatewayClass
+		if err := client.Client.Get(ctx, types.NamespacedName{Name: GatewayClass}, &class); err != nil {
+			return false, nil
+		}
+		controller = string(class.Spec.ControllerName)
+		for _, condition := range class.Status.Conditions {
+			if condition.Type == string(gatewayv1.GatewayClassConditionStatusAccepted) {
+				state = fmt.Sprintf("Accepted is %s: %s", condition.Status, condition.Message)
+				return condition.Status == metav1.ConditionTrue, nil
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return "", problem.FailedSpecs(fmt.Sprintf("istiod did not accept the GatewayClass %s: %s", GatewayClass, state))
+	}
+	return controller, nil
+}

@@ -1,0 +1,188 @@
+package results
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/onsi/ginkgo/v2/types"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/reports"
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+)
+
+// Collect builds the results of a run from Ginkgo's report of all its processes.
+func Collect(job *kindconfig.Job, lists *Lists, report types.Report) *reports.Results {
+	r := &reports.Results{
+		Schema: reports.Schema,
+		Run: reports.Run{
+			ID: job.Run, Started: job.Started, Seconds: round(report.EndTime.Sub(job.Started)),
+			Filter: job.Filter, Procs: job.Procs, Command: job.Command,
+		},
+		Cell: reports.Cell{
+			Kubernetes: job.Cell.Kubernetes, Istio: job.Cell.Istio, Source: reports.Source(job.Cell.Source),
+			Proxy: reports.Proxy{Flavour: reports.Flavour(job.Cell.ProxyFlavour), Version: job.Cell.ProxyVersion},
+		},
+		Engine: job.Engine,
+	}
+	for _, image := range job.Cell.Images {
+		r.Images = append(r.Images, reports.Image{
+			Name: image.Name, Reference: image.Reference, Digest: image.Digest,
+			Source: reports.Source(image.Source), Role: reports.Role(image.Role),
+		})
+	}
+	for _, row := range catalogue.Rows() {
+		r.Rows = append(r.Rows, reports.Row{ID: row.ID, Title: row.Title})
+	}
+	seen := map[string]bool{}
+	for _, spec := range report.SpecReports {
+		if spec.LeafNodeType != types.NodeTypeIt {
+			if spec.Failed() {
+				r.Problems = append(r.Problems, fmt.Sprintf("%s: %s", spec.LeafNodeType, firstLine(spec.FailureMessage())))
+			}
+			continue
+		}
+		made := specOf(job, lists, spec)
+		if seen[made.ID] {
+			r.Problems = append(r.Problems, "two specs have the id "+made.ID)
+		}
+		seen[made.ID] = true
+		if made.Row == "" {
+			r.Problems = append(r.Problems, fmt.Sprintf("spec %q names no row of the catalogue, or several", spec.FullText()))
+			continue
+		}
+		r.Specs = append(r.Specs, made)
+	}
+	r.Problems = append(r.Problems, faults(job, lists, report, seen)...)
+	r.Tally()
+	return r
+}
+
+// faults are entries of the lists that name no spec of the suite; a filtered run still knows all specs.
+func faults(_ *kindconfig.Job, lists *Lists, report types.Report, seen map[string]bool) []string {
+	var found []string
+	if len(report.SpecReports) == 0 {
+		return nil
+	}
+	for _, e := range lists.Exemptions {
+		if !seen[e.Spec] {
+			found = append(found, "exemptions.yaml names a spec that does not exist: "+e.Spec)
+		}
+	}
+	for _, d := range lists.KnownDefects {
+		if !seen[d.Spec] {
+			found = append(found, "known-defects.yaml names a spec that does not exist: "+d.Spec)
+		}
+	}
+	return found
+}
+
+// specOf is one spec of the model.
+func specOf(job *kindconfig.Job, lists *Lists, spec types.SpecReport) reports.Spec {
+	made := reports.Spec{
+		ID: SpecID(spec), Name: spec.LeafNodeText, Seconds: round(spec.RunTime), Process: spec.ParallelProcess,
+		Attempts: spec.NumAttempts, Location: location(spec.LeafNodeLocation),
+	}
+	if !spec.StartTime.IsZero() && spec.State != types.SpecStateSkipped && spec.State != types.SpecStatePending {
+		made.Start = round(spec.StartTime.Sub(job.Started))
+	}
+	if row, ok := catalogue.RowOf(spec.Labels()); ok {
+		made.Row = row.ID
+	}
+	for _, entry := range spec.ReportEntries {
+		attach(&made, entry)
+	}
+	judge(&made, job, lists, spec)
+	return made
+}
+
+// attach adds one report entry. Entries of other processes arrive as JSON.
+func attach(made *reports.Spec, entry types.ReportEntry) {
+	switch entry.Name {
+	case evidence.EntryEvidence:
+		var item evidence.Item
+		if json.Unmarshal([]byte(entry.Value.AsJSON), &item) == nil && item.Name != "" {
+			made.Evidence = append(made.Evidence, reports.Evidence{Level: reports.Level(item.Level), Name: item.Name, Value: item.Value})
+			made.Level = stronger(made.Level, reports.Level(item.Level))
+		}
+	case evidence.EntryReplay:
+		made.Replay = append(made.Replay, entry.StringRepresentation())
+	case EntryDiagnostics:
+		made.Diagnostics = entry.StringRepresentation()
+	}
+}
+
+func stronger(a, b reports.Level) reports.Level {
+	rank := map[reports.Level]int{reports.LevelTraffic: 3, reports.LevelConfig: 2, reports.LevelAPI: 1}
+	if rank[b] > rank[a] {
+		return b
+	}
+	return a
+}
+
+// judge gives the state. A known defect must fail, and fail as it is known to; an exempt spec must not
+// have run.
+func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.SpecReport) {
+	defect := lists.defect(made.ID, job.Cell.Istio)
+	exemption := lists.Exempt(made.ID, job.Cell.ProxyFlavour)
+	failed := spec.Failed()
+	if failed {
+		made.Failure = strings.TrimSpace(spec.FailureMessage())
+		if made.Failure == "" {
+			made.Failure = "the spec ended as " + spec.State.String()
+		}
+		if made.Diagnostics != "" {
+			made.Failure += "\ndiagnostics: " + made.Diagnostics
+		}
+		made.Location = location(spec.FailureLocation())
+	}
+	switch {
+	case exemption != nil && !failed && spec.State != types.SpecStatePassed:
+		made.State, made.Reason, made.Link = reports.StateExempt, exemption.Reason, exemption.Link
+	case spec.State == types.SpecStateSkipped, spec.State == types.SpecStatePending, spec.State == types.SpecStateInvalid:
+		made.State = reports.StateNotRun
+		if spec.Failure.Message != "" {
+			made.Reason = spec.Failure.Message
+		}
+	case failed && defect != nil && strings.Contains(made.Failure, defect.Message) && spec.State == types.SpecStateFailed:
+		made.State, made.Reason, made.Link = reports.StateKnownDefect, defect.Reason, defect.Link
+	case failed:
+		made.State = reports.StateFailed
+	case defect != nil:
+		made.State = reports.StateFailed
+		made.Failure = "known-defects.yaml lists this spec for Istio " + job.Cell.Istio + ", but it passed: remove the entry or correct its versions"
+		made.Link = defect.Link
+	case spec.NumAttempts > 1:
+		made.State = reports.StateFlaky
+	default:
+		made.State = reports.StatePassed
+	}
+}
+
+// State is the state of one finished spec, for the display.
+func State(job *kindconfig.Job, lists *Lists, spec types.SpecReport) kindconfig.Event {
+	made := specOf(job, lists, spec)
+	return kindconfig.Event{
+		Row: made.Row, Name: made.Name, State: string(made.State), Seconds: made.Seconds, Process: made.Process,
+		Message: firstLine(made.Failure),
+	}
+}
+
+func round(d time.Duration) float64 { return float64(d.Round(time.Millisecond)) / float64(time.Second) }
+
+// location drops the folder of the machine that compiled the suite.
+func location(at types.CodeLocation) string {
+	name := at.FileName
+	if _, after, found := strings.Cut(name, "/suites/"); found {
+		name = "suites/" + after
+	}
+	return fmt.Sprintf("%s:%d", name, at.LineNumber)
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}

@@ -1,0 +1,91 @@
+package results
+
+import (
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+
+	"mesh-conformance/hack/problem"
+)
+
+// Exemption says why a spec cannot be shown on some proxies.
+type Exemption struct {
+	// Spec is the spec's id.
+	Spec   string `json:"spec"`
+	Reason string `json:"reason"`
+	Link   string `json:"link"`
+	// Flavours of proxy it holds for: upstream, istio.
+	Flavours []string `json:"flavours"`
+}
+
+// KnownDefect says that the subject is known to fail a spec.
+type KnownDefect struct {
+	Spec   string `json:"spec"`
+	Reason string `json:"reason"`
+	Link   string `json:"link"`
+	// Istio lists the versions of the subject that have the defect.
+	Istio []string `json:"istio"`
+	// Message, if given, must be part of the failure: another failure is not the known one.
+	Message string `json:"message"`
+}
+
+// Lists are the two data files beside the suite.
+type Lists struct {
+	Exemptions   []Exemption
+	KnownDefects []KnownDefect
+}
+
+// ParseLists reads exemptions.yaml and known-defects.yaml. Every entry needs a spec, a reason, a link and
+// what it holds for; no spec may stand twice.
+func ParseLists(exemptions, knownDefects []byte) (*Lists, error) {
+	var lists Lists
+	if err := yaml.UnmarshalStrict(exemptions, &lists.Exemptions); err != nil {
+		return nil, problem.Usage("malformed list: "+err.Error(), "suites/exemptions.yaml", "correct the file")
+	}
+	if err := yaml.UnmarshalStrict(knownDefects, &lists.KnownDefects); err != nil {
+		return nil, problem.Usage("malformed list: "+err.Error(), "suites/known-defects.yaml", "correct the file")
+	}
+	seen := map[string]bool{}
+	check := func(file, spec, reason, link string, holdsFor []string) error {
+		switch {
+		case spec == "" || reason == "" || link == "" || len(holdsFor) == 0:
+			return problem.Usage(fmt.Sprintf("the entry for %q lacks a spec, a reason, a link or what it holds for", spec), file, "complete it")
+		case seen[spec]:
+			return problem.Usage(fmt.Sprintf("%s is listed twice", spec), file, "keep one entry")
+		}
+		seen[spec] = true
+		return nil
+	}
+	for _, e := range lists.Exemptions {
+		if err := check("suites/exemptions.yaml", e.Spec, e.Reason, e.Link, e.Flavours); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range lists.KnownDefects {
+		if err := check("suites/known-defects.yaml", d.Spec, d.Reason, d.Link, d.Istio); err != nil {
+			return nil, err
+		}
+	}
+	return &lists, nil
+}
+
+// defect finds the entry of a spec that holds for a version of the subject.
+func (l *Lists) defect(spec, istio string) *KnownDefect {
+	for i, d := range l.KnownDefects {
+		if d.Spec == spec && slices.Contains(d.Istio, istio) {
+			return &l.KnownDefects[i]
+		}
+	}
+	return nil
+}
+
+// Exempt finds the entry of a spec that holds for a flavour of proxy.
+func (l *Lists) Exempt(spec, flavour string) *Exemption {
+	for i, e := range l.Exemptions {
+		if e.Spec == spec && slices.Contains(e.Flavours, flavour) {
+			return &l.Exemptions[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+// Package session holds what one process of the suite knows about its run.
+package session
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"mesh-conformance/kindconfig"
+)
+
+var current *kindconfig.Job
+
+// Begin makes job this process's run.
+func Begin(job *kindconfig.Job) { current = job }
+
+// Job is this process's run; nil where the suite was not started by the driver, for a dry run.
+func Job() *kindconfig.Job { return current }
+
+// Lock is a lock that all processes of the run share, by name. exclusive waits until nobody else holds
+// it, shared until nobody holds it exclusively. It serves specs that may not overlap with some others.
+func Lock(name string, exclusive bool) (unlock func() error, err error) {
+	how := syscall.LOCK_SH
+	if exclusive {
+		how = syscall.LOCK_EX
+	}
+	path := filepath.Join(current.Directory, name+".lock")
+	file, err := os.OpenFile(filepath.Clean(path), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock %s: %w", name, err)
+	}
+	for {
+		err = syscall.Flock(int(file.Fd()), how)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("take the lock %s: %w", name, err)
+	}
+	return file.Close, nil
+}
+
+// WatchDriver calls gone when the driver no longer holds its lock: it was killed, and nobody else will
+// remove what the suite made. It returns at once.
+func WatchDriver(path string, gone func()) error {
+	file, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return fmt.Errorf("watch the driver: %w", err)
+	}
+	go func() {
+		for {
+			err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH)
+			if err == syscall.EINTR {
+				continue
+			}
+			if err == nil {
+				gone()
+			}
+			_ = file.Close()
+			return
+		}
+	}()
+	return nil
+}
+
+// Facts are what provisioning found out and every process needs.
+type Facts struct {
+	// SpareAddress belongs to the load balancer's pool and is given to no Service on its own.
+	SpareAddress string `json:"spareAddress"`
+	// GatewayController is the controller name of the subject's GatewayClass, from its status.
+	GatewayController string `json:"gatewayController"`
+}
+
+var facts Facts
+
+// Learn keeps the facts of the shared cluster for this process.
+func Learn(f Facts) { facts = f }
+
+// Known gives the facts of the shared cluster.
+func Known() Facts { return facts }

@@ -1,0 +1,67 @@
+package xds
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"mesh-conformance/suites/internal/kube"
+)
+
+// plaintextPort is where istiod serves xDS without TLS and without authentication.
+const plaintextPort = 15010
+
+// revisionLabel is on every istiod pod.
+const revisionLabel = "istio.io/rev"
+
+// defaultRevision is what the label holds for the revision whose name is empty.
+const defaultRevision = "default"
+
+// SnapshotOf asks a ready istiod of a revision, in its namespace, what it would give a node.
+// The empty revision is the default one.
+func SnapshotOf(ctx context.Context, client *kube.Client, istiodNamespace, revision string, node Node) (*Snapshot, error) {
+	pod, err := istiod(ctx, client, istiodNamespace, revision)
+	if err != nil {
+		return nil, err
+	}
+	// The target's name only has to be one that gRPC does not try to resolve.
+	conn, err := grpc.NewClient("passthrough:///"+pod,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return client.DialPod(ctx, istiodNamespace, pod, plaintextPort)
+		}),
+		// Clusters of a whole mesh in one message exceed gRPC's default of 4 MB.
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("connect to istiod %s/%s: %w", istiodNamespace, pod, err)
+	}
+	defer conn.Close()
+	return Ask(ctx, conn, node)
+}
+
+// istiod names a ready istiod pod of a revision.
+func istiod(ctx context.Context, client *kube.Client, namespace, revision string) (string, error) {
+	if revision == "" {
+		revision = defaultRevision
+	}
+	pods, err := client.Clientset.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: "app=istiod," + revisionLabel + "=" + revision,
+	})
+	if err != nil {
+		return "", fmt.Errorf("list the istiods of revision %s: %w", revision, err)
+	}
+	for _, pod := range pods.Items {
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && pod.DeletionTimestamp == nil {
+				return pod.Name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("no istiod of revision %s in %s is ready (%d pods)", revision, namespace, len(pods.Items))
+}

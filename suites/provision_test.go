@@ -1,0 +1,132 @@
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2" //nolint:revive // Ginkgo's own vocabulary
+	"golang.org/x/sync/errgroup"
+
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/gatewayapi"
+	"mesh-conformance/suites/internal/cluster"
+	"mesh-conformance/suites/internal/diagnose"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/loadbalancer"
+	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// provisioningLog has what kind, istioctl and upstream's setup said, with the time each step took.
+const provisioningLog = "provisioning.log"
+
+// provisioned is the connection of a cluster that came up, for diagnostics if a later step fails.
+var provisioned *kube.Client
+
+// provision makes the shared cluster ready for specs: cluster, load balancer, CRDs, control planes,
+// upstream's base resources. Steps that do not need each other run side by side.
+func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) {
+	begun := time.Now()
+	file, err := os.Create(job.Path(provisioningLog))
+	if err != nil {
+		return session.Facts{}, problem.Environment("cannot write the provisioning log", job.Path(provisioningLog), "", err)
+	}
+	defer func() { _ = file.Close() }()
+	log := io.MultiWriter(file, GinkgoWriter)
+	step := func(name string) {
+		_, _ = fmt.Fprintf(log, "%6.1fs %s\n", time.Since(begun).Seconds(), name)
+	}
+
+	client, err := obtain(ctx, job, log)
+	if err != nil {
+		return session.Facts{}, err
+	}
+	provisioned = client
+	step("the API server answers")
+
+	var facts session.Facts
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		spare, err := loadbalancer.Install(groupCtx, client, job.Cell.MetalLB, cluster.Network, 0)
+		facts.SpareAddress = spare
+		step("the load balancer has its addresses")
+		return err
+	})
+	group.Go(func() error {
+		crds, err := kube.ReadManifest(job.Cell.GatewayAPICRDs)
+		if err != nil {
+			return problem.Environment("cannot read the Gateway API CRDs", job.Cell.GatewayAPICRDs, "build the cell again", err)
+		}
+		if _, err := client.ApplyObjects(groupCtx, "", crds); err != nil {
+			return problem.Environment("cannot install the Gateway API CRDs", "", "see diagnostics", err)
+		}
+		step("the Gateway API CRDs are applied")
+		installer := &mesh.Installer{Cell: &job.Cell, Client: client, Directory: job.Directory, Log: log}
+		if err := installer.Install(groupCtx, mesh.Dataplane()); err != nil {
+			return err
+		}
+		step("the data plane's istiod is ready")
+		controller, err := mesh.GatewayClassAccepted(groupCtx, client)
+		if err != nil {
+			return err
+		}
+		facts.GatewayController = controller
+		session.Learn(facts)
+		if err := gatewayapi.Apply(groupCtx, client, log); err != nil {
+			return problem.FailedSpecs(err.Error())
+		}
+		step("upstream's base resources are applied")
+		err = installer.Install(groupCtx, mesh.Stock())
+		step("the stock istiod is ready")
+		return err
+	})
+	return facts, group.Wait()
+}
+
+// obtain takes the kept cluster where the driver says so, or makes one.
+func obtain(ctx context.Context, job *kindconfig.Job, log io.Writer) (*kube.Client, error) {
+	if job.Reuse {
+		exists, err := cluster.Exists(job.Cluster, log)
+		if err != nil {
+			return nil, err
+		}
+		if exists {
+			return kube.Connect(job.Kubeconfig)
+		}
+	}
+	return cluster.Create(ctx, cluster.Options{Name: job.Cluster, Cell: &job.Cell, Kubeconfig: job.Kubeconfig, Log: log})
+}
+
+// explain leaves behind why provisioning failed: diagnostics of the cluster, if there is one, and, where
+// the fault is not the subject's, the one line for the driver's exit.
+func explain(ctx context.Context, job *kindconfig.Job, failed error) {
+	if provisioned != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics)
+		defer cancel()
+		if _, err := diagnose.Cluster(ctx, provisioned, job.Path(kindconfig.DiagnosticsDir), job.Started); err != nil {
+			GinkgoWriter.Printf("diagnostics could not be taken: %v\n", err)
+		}
+	}
+	var known *problem.Error
+	if errors.As(failed, &known) && known.Code == problem.ExitFailedSpecs {
+		return
+	}
+	if err := os.WriteFile(filepath.Clean(job.Path(kindconfig.EnvironmentFile)), []byte(failed.Error()+"\n"), 0o644); err != nil {
+		GinkgoWriter.Printf("%v\n", err)
+	}
+}
+
+// teardown removes the cluster unless it is to be kept.
+func teardown(_ context.Context, job *kindconfig.Job) error {
+	if job.Keep {
+		return nil
+	}
+	return cluster.Delete(job.Cluster, job.Kubeconfig, GinkgoWriter)
+}

@@ -1,0 +1,133 @@
+// Package suites is the one Ginkgo suite: it provisions a cell's cluster, runs every feature's specs on
+// it and writes the results.
+package suites
+
+import (
+	_ "embed"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2" //nolint:revive // Ginkgo's own vocabulary
+	"github.com/onsi/ginkgo/v2/types"
+	. "github.com/onsi/gomega" //nolint:revive // Gomega's own vocabulary
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/failure"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/results"
+	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/timing"
+
+	// The features.
+	_ "mesh-conformance/suites/gatewayapi"
+)
+
+var (
+	//go:embed exemptions.yaml
+	exemptionsYAML []byte
+	//go:embed known-defects.yaml
+	knownDefectsYAML []byte
+
+	jobPath = flag.String("job", "", "the job that qualify wrote for this run")
+	lists   *results.Lists
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Upstream's tests run below testing.RunTests, which logs their steps only when verbose.
+	if err := flag.Set("test.v", "true"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+func TestConformance(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(timing.Push)
+	SetDefaultEventuallyPollingInterval(timing.Poll)
+	SetDefaultConsistentlyDuration(timing.Quiet)
+	SetDefaultConsistentlyPollingInterval(timing.Poll)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+	ctrllog.SetLogger(GinkgoLogr)
+
+	var err error
+	if lists, err = results.ParseLists(exemptionsYAML, knownDefectsYAML); err != nil {
+		t.Fatal(err)
+	}
+	if *jobPath != "" {
+		job, err := kindconfig.LoadJob(*jobPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		session.Begin(job)
+	}
+	RunSpecs(t, "Istio 1.20 conformance")
+}
+
+var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
+	job := session.Job()
+	Expect(job).NotTo(BeNil(), "no --job: start the suite through qualify run")
+	// Whoever kills the driver wants the run to end; the suite removes what it made.
+	Expect(session.WatchDriver(job.Lock, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGINT) })).To(Succeed())
+	facts, err := provision(ctx, job)
+	if err != nil {
+		explain(ctx, job, err)
+		Fail("provisioning: " + err.Error())
+	}
+	encoded, err := json.Marshal(facts)
+	Expect(err).NotTo(HaveOccurred())
+	return encoded
+}, func(_ SpecContext, encoded []byte) {
+	var facts session.Facts
+	Expect(json.Unmarshal(encoded, &facts)).To(Succeed())
+	session.Learn(facts)
+	client, err := kube.Connect(session.Job().Kubeconfig)
+	Expect(err).NotTo(HaveOccurred())
+	kube.Use(client)
+}, NodeTimeout(timing.Provisioning))
+
+var _ = SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
+	if job := session.Job(); job != nil {
+		Expect(teardown(ctx, job)).To(Succeed())
+	}
+}, NodeTimeout(timing.Gone))
+
+// An exempt spec does not run: what it needs is not there to be seen failing.
+var _ = BeforeEach(func() {
+	report := CurrentSpecReport()
+	if exemption := lists.Exempt(results.SpecID(report), session.Job().Cell.ProxyFlavour); exemption != nil {
+		Skip(exemption.Reason)
+	}
+})
+
+var _ = JustAfterEach(func(ctx SpecContext) {
+	if CurrentSpecReport().Failed() {
+		failure.Dump(ctx, kube.NamespacesOfSpec())
+	}
+})
+
+var _ = ReportAfterEach(func(report SpecReport) {
+	job := session.Job()
+	if job == nil || report.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
+		return
+	}
+	line, err := json.Marshal(results.State(job, lists, report))
+	Expect(err).NotTo(HaveOccurred())
+	// One write of one short line: appends of several processes do not mix.
+	file, err := os.OpenFile(job.Path(kindconfig.EventsFile), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	Expect(err).NotTo(HaveOccurred())
+	_, err = fmt.Fprintf(file, "%s\n", line)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(file.Close()).To(Succeed())
+})
+
+var _ = ReportAfterSuite("results", func(report Report) {
+	if job := session.Job(); job != nil {
+		Expect(results.Collect(job, lists, report).Save(job.Path(kindconfig.ResultsFile))).To(Succeed())
+	}
+})
