@@ -44,7 +44,12 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 		_, _ = fmt.Fprintf(log, "%6.1fs %s\n", time.Since(begun).Seconds(), name)
 	}
 
-	client, err := obtain(ctx, job, log)
+	if kept, facts := reusable(ctx, job, log); kept != nil {
+		provisioned = kept
+		step("an earlier run's cluster is reused as it is")
+		return facts, nil
+	}
+	client, err := cluster.Create(ctx, cluster.Options{Name: job.Cluster, Cell: &job.Cell, Kubeconfig: job.Kubeconfig, Log: log})
 	if err != nil {
 		return session.Facts{}, err
 	}
@@ -54,8 +59,7 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 	var facts session.Facts
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		spare, err := loadbalancer.Install(groupCtx, client, job.Cell.MetalLB, cluster.Network, 0)
-		facts.SpareAddress = spare
+		err := loadbalancer.Install(groupCtx, client, job.Cell.MetalLB, cluster.Network, 0)
 		step("the load balancer has its addresses")
 		return err
 	})
@@ -87,21 +91,30 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 		step("the stock istiod is ready")
 		return err
 	})
-	return facts, group.Wait()
+	if err := group.Wait(); err != nil {
+		return facts, err
+	}
+	return facts, cluster.Mark(ctx, client, &job.Cell, facts)
 }
 
-// obtain takes the kept cluster where the driver says so, or makes one.
-func obtain(ctx context.Context, job *kindconfig.Job, log io.Writer) (*kube.Client, error) {
-	if job.Reuse {
-		exists, err := cluster.Exists(job.Cluster, log)
-		if err != nil {
-			return nil, err
-		}
-		if exists {
-			return kube.Connect(job.Kubeconfig)
-		}
+// reusable connects to the cluster an earlier run kept, if the driver allows it and the cluster was
+// provisioned whole for the same cell; any other cluster of that name is removed.
+func reusable(ctx context.Context, job *kindconfig.Job, log io.Writer) (*kube.Client, session.Facts) {
+	var facts session.Facts
+	if !job.Reuse {
+		return nil, facts
 	}
-	return cluster.Create(ctx, cluster.Options{Name: job.Cluster, Cell: &job.Cell, Kubeconfig: job.Kubeconfig, Log: log})
+	if client, err := kube.Connect(job.Kubeconfig); err == nil {
+		err := cluster.Marked(ctx, client, &job.Cell, &facts)
+		if err == nil {
+			return client, facts
+		}
+		_, _ = fmt.Fprintf(log, "the kept cluster cannot be reused: %v\n", err)
+	}
+	if err := cluster.Delete(job.Cluster, job.Kubeconfig, log); err != nil {
+		_, _ = fmt.Fprintln(log, err)
+	}
+	return nil, facts
 }
 
 // explain leaves behind why provisioning failed: diagnostics of the cluster, if there is one, and, where

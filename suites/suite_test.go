@@ -25,6 +25,8 @@ import (
 
 	// The features.
 	_ "mesh-conformance/suites/gatewayapi"
+	_ "mesh-conformance/suites/gatewaydeploy"
+	_ "mesh-conformance/suites/invariants"
 )
 
 var (
@@ -65,6 +67,9 @@ func TestConformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		session.Begin(job)
+	}
+	if config, _ := GinkgoConfiguration(); *jobPath == "" && !config.DryRun {
+		t.Skip("the suite runs on a cluster: start it through qualify run")
 	}
 	RunSpecs(t, "Istio 1.20 conformance")
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"strings"
 )
@@ -84,9 +83,8 @@ func readBefore(at layout) (before, bool) {
 // traceOf is what tells this engine's rules in one packet filter from others.
 func (b before) traceOf(at layout, filter string, bridges []string, shared bool) trace {
 	of := trace{bridges: bridges, shared: shared, chains: b.Filters[filter].Chains, forward: b.Filters[filter].Forward}
-	if text, err := os.ReadFile(at.poolFile()); err == nil && filter == "iptables" {
-		// Without a range, bridges and chains still tell the rules.
-		of.pool, _ = netip.ParsePrefix(strings.TrimSpace(string(text)))
+	if filter == "iptables" {
+		of.pool = at.lastPool()
 	}
 	return of
 }

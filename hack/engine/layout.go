@@ -45,6 +45,9 @@ func (l layout) pidFile() string    { return filepath.Join(l.run(), "dockerd.pid
 func (l layout) config() string     { return filepath.Join(l.run(), "daemon.json") }
 func (l layout) beforeFile() string { return filepath.Join(l.run(), "before.json") }
 
+// runPoolFile repeats the pool file, for when the home is deleted while the engine runs.
+func (l layout) runPoolFile() string { return filepath.Join(l.run(), "pool") }
+
 // readyFile says that the daemon which runs has been made ready to use.
 func (l layout) readyFile() string { return filepath.Join(l.run(), "ready") }
 

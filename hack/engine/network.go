@@ -81,19 +81,30 @@ func choosePool(ctx context.Context, at layout) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	var preferred netip.Prefix
-	if last, err := os.ReadFile(at.poolFile()); err == nil {
-		// What cannot be read is no preference.
-		preferred, _ = netip.ParsePrefix(strings.TrimSpace(string(last)))
-	}
-	pool, err := freePool(routes(text), preferred)
+	pool, err := freePool(routes(text), at.lastPool())
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	if err := os.WriteFile(at.poolFile(), []byte(pool.String()+"\n"), 0o644); err != nil {
-		return netip.Prefix{}, fmt.Errorf("remember the engine's address range: %w", err)
+	for _, file := range []string{at.poolFile(), at.runPoolFile()} {
+		if err := os.WriteFile(file, []byte(pool.String()+"\n"), 0o644); err != nil {
+			return netip.Prefix{}, fmt.Errorf("remember the engine's address range: %w", err)
+		}
 	}
 	return pool, nil
+}
+
+// lastPool is the range the engine has or last had; it is invalid where none is remembered.
+func (l layout) lastPool() netip.Prefix {
+	for _, file := range []string{l.runPoolFile(), l.poolFile()} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if pool, err := netip.ParsePrefix(strings.TrimSpace(string(text))); err == nil {
+			return pool
+		}
+	}
+	return netip.Prefix{}
 }
 
 // makeBridge makes the bridge of the default network, the first of the pool.
@@ -112,14 +123,10 @@ func makeBridge(ctx context.Context, at layout, pool netip.Prefix) error {
 	return nil
 }
 
-// removeBridges removes the default network's bridge and those of the networks the data knows.
-func removeBridges(ctx context.Context, at layout) error {
-	ours, err := at.bridges()
-	if err != nil {
-		return err
-	}
+// removeBridges removes bridges, where they are there.
+func removeBridges(ctx context.Context, names []string) error {
 	var failures []error
-	for _, name := range ours {
+	for _, name := range names {
 		if _, err := net.InterfaceByName(name); err != nil {
 			continue
 		}
@@ -130,13 +137,52 @@ func removeBridges(ctx context.Context, at layout) error {
 	return errors.Join(failures...)
 }
 
+// networkBridge is how a daemon names the bridge of a network.
+var networkBridge = regexp.MustCompile(`^br-[0-9a-f]{12}$`)
+
+// isNetworkIn says whether a link is a daemon's bridge with an address of the pool. The pool
+// was nobody else's when it was chosen, and others keep out of it since.
+func isNetworkIn(pool netip.Prefix, name string, addresses []net.Addr) bool {
+	if !pool.IsValid() || !networkBridge.MatchString(name) {
+		return false
+	}
+	return slices.ContainsFunc(addresses, func(address net.Addr) bool {
+		prefix, err := netip.ParsePrefix(address.String())
+		return err == nil && pool.Contains(prefix.Addr())
+	})
+}
+
 // networkKey is how the daemon's database of networks names one.
 var networkKey = regexp.MustCompile(`docker/network/v1\.0/network/([0-9a-f]{64})/`)
 
-// bridges are the names of all bridges this engine may have made. A daemon that was killed
-// cannot be asked, so they are read out of its database, whose keys are plain text; that it
-// may still name networks that are gone does no harm.
+// bridges are the names of all bridges that this engine may have made: the default network's,
+// and those of the networks in its database or, should that be deleted, in its pool.
 func (l layout) bridges() ([]string, error) {
+	names, err := l.storedBridges()
+	if err != nil {
+		return nil, err
+	}
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("list the network interfaces: %w", err)
+	}
+	pool := l.lastPool()
+	for _, link := range links {
+		addresses, err := link.Addrs()
+		if err != nil || slices.Contains(names, link.Name) {
+			continue // gone meanwhile, or known
+		}
+		if isNetworkIn(pool, link.Name, addresses) {
+			names = append(names, link.Name)
+		}
+	}
+	return names, nil
+}
+
+// storedBridges reads the networks out of the daemon's database: a daemon that was killed
+// cannot be asked. Its keys are plain text; that it may still name networks that are gone
+// does no harm.
+func (l layout) storedBridges() ([]string, error) {
 	names := []string{l.bridge()}
 	database, err := os.ReadFile(filepath.Join(l.data(), "network", "files", "local-kv.db"))
 	if errors.Is(err, fs.ErrNotExist) {

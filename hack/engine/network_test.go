@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -76,7 +77,7 @@ func TestPoolsKeepClearOfKindsOwnRanges(t *testing.T) {
 
 func TestBridgesAreReadFromTheDeadEnginesDatabase(t *testing.T) {
 	at := layoutOf(t.TempDir())
-	got, err := at.bridges()
+	got, err := at.storedBridges()
 	if want := []string{at.bridge()}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("without a database: %v, %v; want %v", got, err, want)
 	}
@@ -90,9 +91,39 @@ func TestBridgesAreReadFromTheDeadEnginesDatabase(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "local-kv.db"), []byte(database), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err = at.bridges()
+	got, err = at.storedBridges()
 	if want := []string{at.bridge(), "br-" + first[:12], "br-" + second[:12]}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
+func TestIsNetworkIn(t *testing.T) {
+	pool := netip.MustParsePrefix("172.31.0.0/16")
+	address := func(text string) []net.Addr {
+		ip, network, err := net.ParseCIDR(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []net.Addr{&net.IPNet{IP: net.ParseIP("fe80::1"), Mask: net.CIDRMask(64, 128)}, &net.IPNet{IP: ip, Mask: network.Mask}}
+	}
+	cases := map[string]struct {
+		pool      netip.Prefix
+		name      string
+		addresses []net.Addr
+		want      bool
+	}{
+		"a network of the pool":       {pool, "br-0123456789ab", address("172.31.16.1/20"), true},
+		"another engine's network":    {pool, "br-0123456789ab", address("172.17.0.1/16"), false},
+		"a person's bridge":           {pool, "br-office", address("172.31.16.1/20"), false},
+		"a network without addresses": {pool, "br-0123456789ab", nil, false},
+		"an unknown pool":             {netip.Prefix{}, "br-0123456789ab", address("172.31.16.1/20"), false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := isNetworkIn(c.pool, c.name, c.addresses); got != c.want {
+				t.Errorf("got %t, want %t", got, c.want)
+			}
+		})
 	}
 }
 

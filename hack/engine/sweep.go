@@ -90,10 +90,14 @@ func sweep(ctx context.Context, options Options, at layout) error {
 	if err := unmountBelow(at.run(), at.data()); err != nil {
 		return err
 	}
-	if err := sweepRules(ctx, at); err != nil {
+	bridges, err := at.bridges()
+	if err != nil {
 		return err
 	}
-	if err := removeBridges(ctx, at); err != nil {
+	if err := sweepRules(ctx, at, bridges); err != nil {
+		return err
+	}
+	if err := removeBridges(ctx, bridges); err != nil {
 		return fmt.Errorf("remove the engine's bridges: %w", err)
 	}
 	for _, path := range []string{at.exec(), at.socket(), at.pidFile(), at.config(), at.readyFile()} {
@@ -106,11 +110,7 @@ func sweep(ctx context.Context, options Options, at layout) error {
 
 // sweepRules takes the engine's rules out of the packet filters, and forwarding back, which
 // the daemon opened when it closed the FORWARD chain.
-func sweepRules(ctx context.Context, at layout) error {
-	bridges, err := at.bridges()
-	if err != nil {
-		return err
-	}
+func sweepRules(ctx context.Context, at layout, bridges []string) error {
 	found, known := readBefore(at)
 	// Without a record of the machine as it was, only what names this engine is its own.
 	shared := !known || at.otherDaemons(procRoot)

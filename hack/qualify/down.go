@@ -112,7 +112,6 @@ func leftovers(list string, job *kindconfig.Job) []string {
 	return ours
 }
 
-
 func findEngine(ctx context.Context, options engine.Options) (*engine.Engine, error) {
 	options.Choice = engine.ChoiceDocker
 	return engine.Ensure(ctx, options)

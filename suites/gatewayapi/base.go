@@ -10,8 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/gateway-api/conformance/utils/config"
 	"sigs.k8s.io/gateway-api/conformance/utils/kubernetes"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
@@ -36,28 +34,20 @@ var (
 	meshNamespaces    = []string{meshApps, meshConsumer}
 )
 
-// unusableAddress is of a block that no network uses (RFC 5737).
-const unusableAddress = "192.0.2.1"
-
 // newSuite is upstream's suite as one spec uses it: all features, upstream's default timeouts, three
-// successes in a row. Setup is never called on it: apply does that once for all processes.
+// successes in a row, and, as in Istio's own run, no pool of static addresses. Setup is never called on it: apply does that once for all processes.
 func newSuite(c *kube.Client) *suite.ConformanceTestSuite {
-	ipAddress := gatewayv1.IPAddressType
 	// An empty TimeoutConfig would leave RequiredConsecutiveSuccesses at 0 (gateway-api pull request 5036).
 	s := suite.New(suite.Options{
 		Client: c.Client, Clientset: c.Clientset, RestConfig: c.Config,
-		GatewayClassName:         mesh.GatewayClass,
-		SupportedFeatures:        sets.New(suite.AllFeatures.UnsortedList()...),
-		TimeoutConfig:            config.DefaultTimeoutConfig(),
-		UsableNetworkAddresses:   []gatewayv1beta1.GatewayAddress{{Type: &ipAddress, Value: session.Known().SpareAddress}},
-		UnusableNetworkAddresses: []gatewayv1beta1.GatewayAddress{{Type: &ipAddress, Value: unusableAddress}},
+		GatewayClassName:  mesh.GatewayClass,
+		SupportedFeatures: sets.New(suite.AllFeatures.UnsortedList()...),
+		TimeoutConfig:     config.DefaultTimeoutConfig(),
 	})
 	s.ControllerName = session.Known().GatewayController
 	s.Applier.FS = s.FS
 	s.Applier.GatewayClass = s.GatewayClassName
 	s.Applier.ControllerName = s.ControllerName
-	s.Applier.UsableNetworkAddresses = s.UsableNetworkAddresses
-	s.Applier.UnusableNetworkAddresses = s.UnusableNetworkAddresses
 	return s
 }
 

@@ -41,7 +41,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		Consistently(ctx, deployed(ns, "foreign"), timing.Quiet, timing.Poll).Should(BeFalse(), "istiod deployed a gateway of another controller's class")
 		found, err := gateway(ns, "foreign")(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(managers(found)).NotTo(ContainElement(istiod))
+		Expect(managers(found)).To(HaveExactElements(kube.FieldOwner), "somebody else wrote to the Gateway")
 		Expect(found.Status.Conditions).NotTo(ContainElement(HaveField("Status", metav1.ConditionTrue)))
 		Expect(found.Status.Addresses).To(BeEmpty())
 		evidence.API("Gateway foreign", "no Deployment, no Service, no condition of istiod, while Gateway sibling was deployed and accepted")

@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"mesh-conformance/suites/internal/diagnose"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
@@ -70,7 +71,9 @@ func awaitManaged(ctx context.Context, namespace, gateway string) {
 // kind, which it returns.
 func awaitProgrammed(ctx context.Context, namespace, name string, kind gatewayv1.AddressType) string {
 	GinkgoHelper()
-	Expect(kube.Shared().WaitAvailable(ctx, namespace, managedName(name))).To(Succeed())
+	Expect(kube.Shared().WaitAvailable(ctx, namespace, managedName(name))).To(Succeed(), func() string {
+		return diagnose.PodsNotReady(ctx, kube.Shared(), namespace)
+	})
 	var address string
 	Eventually(ctx, gateway(namespace, name), timing.Push, timing.Poll).Should(SatisfyAll(
 		match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted),

@@ -61,7 +61,7 @@ func containers(pod *corev1.Pod) []string {
 	return names
 }
 
-var _ = Describe("Injection", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployMeshSmoke), func() {
+var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 	It("gives pods of a labelled namespace the sidecar that istiod was installed with", func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "mesh-injected", kube.Injected)
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod

@@ -12,7 +12,6 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
-	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/timing"
 )
 

@@ -100,24 +100,6 @@ func Delete(name, kubeconfig string, log io.Writer) error {
 	return nil
 }
 
-// Exists says whether a cluster of that name runs, from the node image wanted.
-func Exists(name string, log io.Writer) (bool, error) {
-	provider, err := newProvider(log)
-	if err != nil {
-		return false, err
-	}
-	names, err := provider.List()
-	if err != nil {
-		return false, problem.Environment("cannot list kind clusters", "", "see that the engine answers", err)
-	}
-	for _, existing := range names {
-		if existing == name {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 func newProvider(out io.Writer) (*cluster.Provider, error) {
 	// kind reads the network's name from the environment only (pkg/cluster/internal/providers/docker).
 	if err := os.Setenv("KIND_EXPERIMENTAL_DOCKER_NETWORK", Network); err != nil {

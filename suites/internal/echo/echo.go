@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"mesh-conformance/suites/internal/diagnose"
 	"mesh-conformance/suites/internal/kube"
 )
 
@@ -47,7 +48,9 @@ func Deploy(ctx context.Context, namespace string, names ...string) map[string]*
 	workloads := map[string]*Workload{}
 	for _, name := range names {
 		workload, err := await(ctx, kube.Shared(), namespace, name)
-		gomega.Expect(err).NotTo(gomega.HaveOccurred())
+		gomega.Expect(err).NotTo(gomega.HaveOccurred(), func() string {
+			return diagnose.PodsNotReady(ctx, kube.Shared(), namespace)
+		})
 		workloads[name] = workload
 	}
 	return workloads

@@ -31,6 +31,9 @@ func ReadManifest(path string) ([]*unstructured.Unstructured, error) {
 	}
 	var objects []*unstructured.Unstructured
 	for _, path := range paths {
+		if filepath.Base(path) == "kustomization.yaml" {
+			continue
+		}
 		content, err := os.ReadFile(filepath.Clean(path))
 		if err != nil {
 			return nil, err
@@ -62,9 +65,12 @@ func parseManifest(content []byte) ([]*unstructured.Unstructured, error) {
 		if err := sigsyaml.Unmarshal(document, &object.Object); err != nil {
 			return nil, fmt.Errorf("document %d: %w", number, err)
 		}
-		// A separator, a comment, or kustomize's own list of files is no object of the cluster.
-		if len(object.Object) == 0 || object.GetKind() == "Kustomization" {
+		// A separator or a comment is no object.
+		if len(object.Object) == 0 {
 			continue
+		}
+		if object.GetKind() == "" {
+			return nil, fmt.Errorf("document %d has no kind", number)
 		}
 		objects = append(objects, object)
 	}

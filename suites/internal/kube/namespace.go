@@ -62,7 +62,8 @@ func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
 	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
 		gomega.Expect(client.DeleteNamespace(ctx, name)).To(gomega.Succeed())
 		forget(name)
-	}, ginkgo.NodeTimeout(timing.Gone))
+		// More than the wait's own bound, so that its message says what holds the namespace.
+	}, ginkgo.NodeTimeout(2*timing.Gone))
 
 	evidence.Replay("kubectl create namespace %s", name)
 	if len(labels) > 0 {

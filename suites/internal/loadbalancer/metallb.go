@@ -24,31 +24,30 @@ const namespace = "metallb-system"
 const poolSize = 64
 
 // Install applies MetalLB's manifest and gives it the last addresses of the network. index tells
-// clusters of one network apart: each gets a range of its own. spare is the address that is given out last,
-// for Services that ask for one.
-func Install(ctx context.Context, client *kube.Client, manifest, network string, index int) (spare string, err error) {
+// clusters of one network apart: each gets a range of its own.
+func Install(ctx context.Context, client *kube.Client, manifest, network string, index int) error {
 	content, err := kube.ReadManifest(manifest)
 	if err != nil {
-		return "", problem.Environment("cannot read MetalLB's manifest", manifest, "build the cell again", err)
+		return problem.Environment("cannot read MetalLB's manifest", manifest, "build the cell again", err)
 	}
 	if _, err := client.ApplyObjects(ctx, "", content); err != nil {
-		return "", problem.Environment("cannot install MetalLB", "", "see diagnostics", err)
+		return problem.Environment("cannot install MetalLB", "", "see diagnostics", err)
 	}
 	subnet, err := subnetOf(ctx, network)
 	if err != nil {
-		return "", err
+		return err
 	}
 	first, last, err := pool(subnet, index)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := client.WaitAvailable(ctx, namespace, "controller"); err != nil {
-		return "", problem.Environment("MetalLB does not start", namespace, "see diagnostics", err)
+		return problem.Environment("MetalLB does not start", namespace, "see diagnostics", err)
 	}
 	if err := configure(ctx, client, fmt.Sprintf("%s-%s", first, last)); err != nil {
-		return "", err
+		return err
 	}
-	return last.String(), speakerReady(ctx, client)
+	return speakerReady(ctx, client)
 }
 
 // configure makes the address pool; MetalLB's webhook refuses until its controller serves it.

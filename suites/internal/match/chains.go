@@ -10,16 +10,14 @@ import (
 	"mesh-conformance/suites/internal/xds/envoy"
 )
 
-// TakeOnlyTLS holds for the filter chains of a listener if there are some for the port and all of
-// them demand TLS.
+// TakeOnlyTLS holds for the filter chains of a listener if all those for the port demand TLS.
 func TakeOnlyTLS(port uint32) types.GomegaMatcher {
 	return judgeChains(fmt.Sprintf("take only TLS on port %d", port), port, func(chain envoy.Chain) bool {
 		return chain.Proto.GetTransportSocket() != nil
 	})
 }
 
-// HaveHTTPFilter holds for the filter chains of a listener if there are some for the port and all
-// of them have the HTTP filter.
+// HaveHTTPFilter holds for the filter chains of a listener if all those for the port have the HTTP filter.
 func HaveHTTPFilter(port uint32, name string) types.GomegaMatcher {
 	return judgeChains(fmt.Sprintf("have HTTP filter %s on port %d", name, port), port, func(chain envoy.Chain) bool {
 		_, found := envoy.Named(chain.HTTP, name)
@@ -27,6 +25,8 @@ func HaveHTTPFilter(port uint32, name string) types.GomegaMatcher {
 	})
 }
 
+// judgeChains gives no verdict where there is no chain for the port: the listener is not there yet,
+// or it is another one.
 func judgeChains(want string, port uint32, right func(envoy.Chain) bool) types.GomegaMatcher {
 	return judging(want, func(chains []envoy.Chain) (bool, string, error) {
 		var seen []string
@@ -43,7 +43,7 @@ func judgeChains(want string, port uint32, right func(envoy.Chain) bool) types.G
 			seen = append(seen, fmt.Sprintf("%s: %s, HTTP filters %q", chain.Name, socket, envoy.Names(chain.HTTP)))
 		}
 		if len(seen) == 0 {
-			return false, fmt.Sprintf("no chain for port %d among %d", port, len(chains)), nil
+			return false, "", fmt.Errorf("no filter chain for port %d among %d", port, len(chains))
 		}
 		slices.Sort(seen)
 		return ok, strings.Join(seen, "\n    "), nil

@@ -26,23 +26,23 @@ func chain(port uint32, tls bool, filters ...string) envoy.Chain {
 func TestTakeOnlyTLS(t *testing.T) {
 	only := TakeOnlyTLS(8080)
 	check(t, map[string]verdict{
-		"one, with TLS":        {only, []envoy.Chain{chain(8080, true)}, true, []string{"chain: TLS"}},
-		"others may differ":    {only, []envoy.Chain{chain(8080, true), chain(9090, false)}, true, nil},
-		"one takes both":       {only, []envoy.Chain{chain(8080, true), chain(8080, false)}, false, []string{"chain: plaintext", "to take only TLS on port 8080"}},
-		"none for the port":    {only, []envoy.Chain{chain(9090, true)}, false, []string{"no chain for port 8080 among 1"}},
-		"none at all":          {only, []envoy.Chain{}, false, []string{"among 0"}},
-		"a default chain only": {only, []envoy.Chain{{Default: true, Proto: &listenerv3.FilterChain{}}}, false, nil},
+		"one, with TLS":     {only, []envoy.Chain{chain(8080, true)}, true, []string{"chain: TLS"}},
+		"others may differ": {only, []envoy.Chain{chain(8080, true), chain(9090, false)}, true, nil},
+		"one takes both":    {only, []envoy.Chain{chain(8080, true), chain(8080, false)}, false, []string{"chain: plaintext", "to take only TLS on port 8080"}},
 	})
 	refuses(t, only, []string{"chain"})
+	refuses(t, only, []envoy.Chain{})
+	refuses(t, only, []envoy.Chain{chain(9090, true)})
+	refuses(t, only, []envoy.Chain{{Default: true, Proto: &listenerv3.FilterChain{}}})
 }
 
 func TestHaveHTTPFilter(t *testing.T) {
 	const rbac = "envoy.filters.http.rbac"
 	has := HaveHTTPFilter(8080, rbac)
 	check(t, map[string]verdict{
-		"every chain":       {has, []envoy.Chain{chain(8080, true, rbac, "router"), chain(8080, false, rbac)}, true, []string{rbac}},
-		"one does not":      {has, []envoy.Chain{chain(8080, true, rbac), chain(8080, false, "router")}, false, []string{"router", "on port 8080"}},
-		"another port":      {has, []envoy.Chain{chain(8080, true, "router"), chain(9090, true, rbac)}, false, nil},
-		"none for the port": {has, []envoy.Chain(nil), false, []string{"no chain"}},
+		"every chain":  {has, []envoy.Chain{chain(8080, true, rbac, "router"), chain(8080, false, rbac)}, true, []string{rbac}},
+		"one does not": {has, []envoy.Chain{chain(8080, true, rbac), chain(8080, false, "router")}, false, []string{"router", "on port 8080"}},
+		"another port": {has, []envoy.Chain{chain(8080, true, "router"), chain(9090, true, rbac)}, false, nil},
 	})
+	refuses(t, has, []envoy.Chain(nil))
 }

@@ -2,6 +2,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,16 +20,28 @@ func Begin(job *kindconfig.Job) { current = job }
 func Job() *kindconfig.Job { return current }
 
 // Lock is a lock that all processes of the run share, by name. exclusive waits until nobody else holds
-// it, shared until nobody holds it exclusively. It serves specs that may not overlap with some others.
+// it, shared until nobody holds it or waits for it exclusively. It serves specs that may not overlap
+// with some others.
 func Lock(name string, exclusive bool) (unlock func() error, err error) {
 	how := syscall.LOCK_SH
 	if exclusive {
 		how = syscall.LOCK_EX
 	}
-	path := filepath.Join(current.Directory, name+".lock")
+	// Everybody passes the gate; who waits for the lock waits in it. Shared holders that follow one
+	// another would keep an exclusive one out for ever otherwise.
+	leaveGate, err := flock(filepath.Join(current.Directory, name+".gate"), syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err = flock(filepath.Join(current.Directory, name+".lock"), how)
+	return unlock, errors.Join(err, leaveGate())
+}
+
+// flock takes a file lock; the kernel frees it when the process ends.
+func flock(path string, how int) (unlock func() error, err error) {
 	file, err := os.OpenFile(filepath.Clean(path), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock %s: %w", name, err)
+		return nil, fmt.Errorf("open the lock: %w", err)
 	}
 	for {
 		err = syscall.Flock(int(file.Fd()), how)
@@ -38,7 +51,7 @@ func Lock(name string, exclusive bool) (unlock func() error, err error) {
 	}
 	if err != nil {
 		_ = file.Close()
-		return nil, fmt.Errorf("take the lock %s: %w", name, err)
+		return nil, fmt.Errorf("take the lock %s: %w", path, err)
 	}
 	return file.Close, nil
 }
@@ -68,8 +81,6 @@ func WatchDriver(path string, gone func()) error {
 
 // Facts are what provisioning found out and every process needs.
 type Facts struct {
-	// SpareAddress belongs to the load balancer's pool and is given to no Service on its own.
-	SpareAddress string `json:"spareAddress"`
 	// GatewayController is the controller name of the subject's GatewayClass, from its status.
 	GatewayController string `json:"gatewayController"`
 }

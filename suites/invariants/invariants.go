@@ -1,0 +1,171 @@
+// Package invariants holds what must be true after everything else has run: no crash, no
+// rejected configuration, no unexplained restart. A cluster that is used again carries the past
+// of its earlier runs: counters and restarts are those of its whole life.
+package invariants
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/diagnose"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/proxy"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// metricsPort is istiod's monitoring port.
+const metricsPort = 15014
+
+// systemNamespace holds the control plane of Kubernetes itself.
+const systemNamespace = "kube-system"
+
+// last has the invariants run after every other serial spec, which in turn run on one process
+// after all parallel ones.
+const last = SpecPriority(math.MinInt32)
+
+var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invariants), func() {
+	It("no istiod has restarted or panicked", func(ctx SpecContext) {
+		pods := istiods(ctx)
+		findings := restarts(pods)
+		lines := 0
+		for _, pod := range pods {
+			for _, log := range logsOf(ctx, &pod) {
+				lines += strings.Count(log, "\n")
+				for _, crash := range crashes(log) {
+					findings = append(findings, fmt.Sprintf("%s logged: %s", pod.Name, crash))
+				}
+			}
+		}
+		evidence.API("istiods", "%d, with %d lines of log read", len(pods), lines)
+		evidence.Replay("kubectl get pods --namespace %s --selector app=istiod", mesh.Namespace)
+		Expect(lines).To(BeNumerically(">", 0), "the istiods must have logged something to be searched")
+		expectExplained(findings)
+	})
+
+	It("no proxy has refused what an istiod sent it", func(ctx SpecContext) {
+		var findings []string
+		connected := 0
+		for _, pod := range istiods(ctx) {
+			page, err := kube.Shared().PodGet(ctx, pod.Namespace, pod.Name, metricsPort, "/metrics")
+			Expect(err).NotTo(HaveOccurred())
+			read, err := parseMetrics(page)
+			Expect(err).NotTo(HaveOccurred(), "metrics of %s", pod.Name)
+			revision := "revision " + pod.Labels[revisionLabel]
+			evidence.Config("istiod of "+revision, "%d proxies connected, refused responses by type: %v", read.connected, read.rejects)
+			evidence.Replay("kubectl get --raw /api/v1/namespaces/%s/pods/%s:%d/proxy/metrics | grep reject", pod.Namespace, pod.Name, metricsPort)
+			connected += read.connected
+			findings = append(findings, rejections(revision, read, strings.Join(logsOf(ctx, &pod), "\n"))...)
+		}
+		Expect(connected).To(BeNumerically(">", 0), "proxies must be connected for their refusals to be counted")
+		expectExplained(findings)
+	})
+
+	It("no proxy counts or holds a rejected update", func(ctx SpecContext) {
+		proxies, err := proxy.In(ctx, kube.Shared(), metav1.NamespaceAll)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(proxies).NotTo(BeEmpty(), "the suite keeps gateways until the end to be asked")
+		var findings []string
+		asked, counters := 0, 0
+		for _, p := range proxies {
+			rejected, err := p.Rejected(ctx)
+			if err != nil && gone(ctx, p) {
+				continue
+			}
+			Expect(err).NotTo(HaveOccurred())
+			asked++
+			counters += len(rejected.Counters)
+			for _, line := range rejected.Lines() {
+				findings = append(findings, fmt.Sprintf("%s: %s", p, line))
+			}
+			evidence.Replay("kubectl exec --namespace %s %s --container istio-proxy -- pilot-agent request GET 'stats?filter=update_rejected'", p.Namespace, p.Pod)
+		}
+		evidence.Config("proxies asked", "%d, with %d counters of rejected updates", asked, counters)
+		Expect(asked).To(BeNumerically(">", 0), "every proxy went before it could be asked")
+		Expect(counters).To(BeNumerically(">=", asked), "each proxy keeps at least one counter of rejected updates")
+		expectExplained(findings)
+	})
+
+	It("no pod of any namespace has restarted without an explanation", func(ctx SpecContext) {
+		pods := podsOf(ctx, metav1.NamespaceAll, "")
+		evidence.API("pods", "%d in all namespaces", len(pods))
+		evidence.Replay("kubectl get pods --all-namespaces")
+		expectExplained(restarts(pods))
+	})
+
+	It("the system pods of Kubernetes are ready and none was killed for its memory", func(ctx SpecContext) {
+		pods := podsOf(ctx, systemNamespace, "")
+		evidence.API("pods of "+systemNamespace, "%d", len(pods))
+		evidence.Replay("kubectl get pods --namespace %s", systemNamespace)
+		expectExplained(outOfMemory(pods))
+		Eventually(ctx, diagnose.PodsNotReady, timing.Push, timing.Poll).
+			WithArguments(kube.Shared(), systemNamespace).Should(BeEmpty())
+	})
+})
+
+// revisionLabel names an istiod's revision.
+const revisionLabel = "istio.io/rev"
+
+// expectExplained fails with the findings nothing excuses, and records the others.
+func expectExplained(findings []string) {
+	GinkgoHelper()
+	expected, err := parseExpected(expectedYAML)
+	Expect(err).NotTo(HaveOccurred())
+	unexplained, excused := judge(findings, expected)
+	for _, line := range excused {
+		evidence.API("excused", "%s", line)
+	}
+	Expect(unexplained).To(BeEmpty())
+}
+
+func podsOf(ctx context.Context, namespace, selector string) []corev1.Pod {
+	GinkgoHelper()
+	list, err := kube.Shared().Clientset.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(list.Items).NotTo(BeEmpty(), "pods must be there to be judged")
+	return list.Items
+}
+
+func istiods(ctx context.Context) []corev1.Pod {
+	GinkgoHelper()
+	return podsOf(ctx, mesh.Namespace, "app=istiod")
+}
+
+// logsOf gives the logs of a pod's containers, those from before a restart first.
+func logsOf(ctx context.Context, pod *corev1.Pod) []string {
+	GinkgoHelper()
+	var logs []string
+	for _, status := range containers(pod) {
+		for _, previous := range []bool{true, false} {
+			if previous && status.RestartCount == 0 {
+				continue
+			}
+			log, err := kube.Shared().LogsWith(ctx, pod.Namespace, pod.Name,
+				corev1.PodLogOptions{Container: status.Name, Previous: previous})
+			Expect(err).NotTo(HaveOccurred())
+			logs = append(logs, log)
+		}
+	}
+	return logs
+}
+
+// gone says whether a proxy that did not answer is on its way out, or out.
+func gone(ctx context.Context, p proxy.Proxy) bool {
+	GinkgoHelper()
+	pod, err := kube.Shared().Clientset.CoreV1().Pods(p.Namespace).Get(ctx, p.Pod, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return true
+	}
+	Expect(err).NotTo(HaveOccurred())
+	return pod.DeletionTimestamp != nil
+}
