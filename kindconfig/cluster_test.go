@@ -16,6 +16,9 @@ func TestClusterBringsItsOwnCNIOnlyWhenBuilt(t *testing.T) {
 		if cluster.Networking.DisableDefaultCNI != want {
 			t.Errorf("%s: DisableDefaultCNI is %v, want %v", source, !want, want)
 		}
+		if got := strings.Contains(strings.Join(cluster.KubeadmConfigPatches, ""), "allocate-node-cidrs"); got != want {
+			t.Errorf("%s: the allocator of node CIDRs is off: %v, want %v", source, got, want)
+		}
 	}
 }
 
@@ -31,7 +34,7 @@ func TestClusterRefuses(t *testing.T) {
 			if changed == good {
 				t.Fatalf("%q is not in cluster.yaml", c.old)
 			}
-			_, err := parseCluster([]byte(changed), "built")
+			_, err := parseCluster([]byte(changed), builtPatchesYAML, true)
 			if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want a usage error with %q", err, c.want)
 			}

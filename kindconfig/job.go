@@ -24,6 +24,9 @@ type Job struct {
 	Directory string `json:"directory"`
 	// Cluster names the shared cluster; further clusters of the run begin with the same name.
 	Cluster string `json:"cluster"`
+	// Network is the engine's network of the run's clusters, apart from kind's own so that a user's
+	// clusters keep theirs.
+	Network string `json:"network"`
 	// Kubeconfig is the shared cluster's, never the user's.
 	Kubeconfig string `json:"kubeconfig"`
 	// Lock is held by the driver: when it comes free, the driver is gone and the suite ends itself.

@@ -49,7 +49,7 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 		step("an earlier run's cluster is reused as it is")
 		return facts, nil
 	}
-	client, err := cluster.Create(ctx, cluster.Options{Name: job.Cluster, Cell: &job.Cell, Kubeconfig: job.Kubeconfig, Log: log})
+	client, err := cluster.Create(ctx, cluster.Options{Name: job.Cluster, Network: job.Network, Cell: &job.Cell, Kubeconfig: job.Kubeconfig, Log: log})
 	if err != nil {
 		return session.Facts{}, err
 	}
@@ -59,7 +59,7 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 	var facts session.Facts
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := loadbalancer.Install(groupCtx, client, job.Cell.MetalLB, cluster.Network, 0)
+		err := loadbalancer.Install(groupCtx, client, job.Cell.MetalLB, job.Network, 0)
 		step("the load balancer has its addresses")
 		return err
 	})
@@ -111,7 +111,7 @@ func reusable(ctx context.Context, job *kindconfig.Job, log io.Writer) (*kube.Cl
 		}
 		_, _ = fmt.Fprintf(log, "the kept cluster cannot be reused: %v\n", err)
 	}
-	if err := cluster.Delete(job.Cluster, job.Kubeconfig, log); err != nil {
+	if err := cluster.Delete(job.Cluster, job.Network, job.Kubeconfig, log); err != nil {
 		_, _ = fmt.Fprintln(log, err)
 	}
 	return nil, facts
@@ -141,5 +141,5 @@ func teardown(_ context.Context, job *kindconfig.Job) error {
 	if job.Keep {
 		return nil
 	}
-	return cluster.Delete(job.Cluster, job.Kubeconfig, GinkgoWriter)
+	return cluster.Delete(job.Cluster, job.Network, job.Kubeconfig, GinkgoWriter)
 }

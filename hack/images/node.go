@@ -40,7 +40,7 @@ var nodeConfig = v1.Config{
 func (b *Builder) node(kubernetes kindconfig.Kubernetes, programs, root, kindFiles *artifact, images []*artifact) *artifact {
 	a := &artifact{
 		name: "node-" + kubernetes.Version, expect: 45 * time.Second,
-		inputs: []string{nodeSetup, kubernetes.Pause, fmt.Sprint(nodeConfig)},
+		inputs: []string{nodeSetup, isolateUnit, cniConfig, kubernetes.Pause, fmt.Sprint(nodeConfig)},
 		needs:  append([]*artifact{programs, root, kindFiles}, images...),
 	}
 	a.build = func(ctx context.Context, out string, log io.Writer) error {
@@ -117,6 +117,22 @@ func (b *Builder) nodeBase(kubernetes kindconfig.Kubernetes, programs, root, kin
 	return base, os.Remove(layer)
 }
 
+// isolateUnit keeps a cluster's traffic on this machine, and a missing image missing. Packets to a
+// Service that kube-proxy has not programmed yet are dropped before they leave a trace in conntrack, so
+// that the sender's next try goes through; everything else without a route ends in a dummy link.
+const isolateUnit = `[Unit]
+Description=Keep the cluster's traffic on this machine
+Before=containerd.service kubelet.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -euc "ip link add unrouted type dummy; ip link set unrouted up; ip route replace default dev unrouted; ip -6 route replace default dev unrouted || true"
+ExecStart=/bin/sh -euc "for chain in FORWARD OUTPUT; do iptables -w -I $$chain -d 10.96.0.0/16 -j DROP; done"
+
+[Install]
+WantedBy=multi-user.target
+`
+
 // cniConfig is the node's pod network: kind's own, kindnetd, is no Go module, and one node needs no routes.
 const cniConfig = `{
   "cniVersion": "0.4.0",
@@ -141,7 +157,8 @@ func nodeFiles(root string, kubernetes kindconfig.Kubernetes) ([]file, error) {
 		{to: "/opt/cni/bin", link: "/usr/lib/cni"},
 	}
 	files = append(files, file{to: "/etc/cni/net.d/10-mesh-conformance.conflist", content: cniConfig, mode: 0o644})
-	for _, unit := range []string{"kubelet", "containerd", "undo-mount-hacks"} {
+	files = append(files, file{to: "/etc/systemd/system/isolate.service", content: isolateUnit, mode: 0o644})
+	for _, unit := range []string{"kubelet", "containerd", "undo-mount-hacks", "isolate"} {
 		files = append(files, file{to: "/etc/systemd/system/multi-user.target.wants/" + unit + ".service", link: "/etc/systemd/system/" + unit + ".service"})
 	}
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

@@ -133,7 +133,7 @@ func run(ctx context.Context, out io.Writer, o runOptions) (err error) {
 	job := &kindconfig.Job{
 		Run: id, Started: started.UTC().Truncate(time.Second), Command: "qualify " + strings.Join(os.Args[1:], " "),
 		Filter: filterText(o), Procs: o.procs, Engine: describeEngine(running), Directory: filepath.Join(at.output, id),
-		Cluster: "mesh-conformance-" + kubernetes.Minor, Kubeconfig: filepath.Join(at.cache, "kubeconfig-"+kubernetes.Minor),
+		Cluster: "mesh-conformance-" + kubernetes.Minor, Network: networkName, Kubeconfig: filepath.Join(at.cache, "kubeconfig-"+kubernetes.Minor),
 		Lock: lockPath(at.cache), Keep: o.keep || o.reuse, Reuse: o.reuse, Cell: *cell,
 	}
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {

@@ -18,14 +18,12 @@ import (
 	"mesh-conformance/suites/internal/kube"
 )
 
-// Network is the engine's network of all our clusters, apart from kind's own so that a user's
-// clusters keep theirs.
-const Network = "mesh-conformance"
-
 // Options of a cluster.
 type Options struct {
 	Name string
-	Cell *kindconfig.Cell
+	// Network is the engine's network to put the nodes on; kind makes it where it is missing.
+	Network string
+	Cell    *kindconfig.Cell
 	// Kubeconfig is written with mode 0600; the user's own is not touched.
 	Kubeconfig string
 	// Log receives what kind says.
@@ -39,7 +37,7 @@ func Create(_ context.Context, o Options) (*kube.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	provider, err := newProvider(o.Log)
+	provider, err := newProvider(o.Network, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +84,8 @@ func loadArchives(provider *cluster.Provider, o Options) error {
 }
 
 // Delete removes a cluster; one that does not exist is no error.
-func Delete(name, kubeconfig string, log io.Writer) error {
-	provider, err := newProvider(log)
+func Delete(name, network, kubeconfig string, log io.Writer) error {
+	provider, err := newProvider(network, log)
 	if err != nil {
 		return err
 	}
@@ -100,9 +98,9 @@ func Delete(name, kubeconfig string, log io.Writer) error {
 	return nil
 }
 
-func newProvider(out io.Writer) (*cluster.Provider, error) {
+func newProvider(network string, out io.Writer) (*cluster.Provider, error) {
 	// kind reads the network's name from the environment only (pkg/cluster/internal/providers/docker).
-	if err := os.Setenv("KIND_EXPERIMENTAL_DOCKER_NETWORK", Network); err != nil {
+	if err := os.Setenv("KIND_EXPERIMENTAL_DOCKER_NETWORK", network); err != nil {
 		return nil, err
 	}
 	return cluster.NewProvider(cluster.ProviderWithDocker(), cluster.ProviderWithLogger(&logger{out: out, begun: time.Now()})), nil

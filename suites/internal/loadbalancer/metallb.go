@@ -4,6 +4,7 @@ package loadbalancer
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -30,7 +31,10 @@ func Install(ctx context.Context, client *kube.Client, manifest, network string,
 	if err != nil {
 		return problem.Environment("cannot read MetalLB's manifest", manifest, "build the cell again", err)
 	}
-	if _, err := client.ApplyObjects(ctx, "", content); err != nil {
+	if err := adapt(content); err != nil {
+		return problem.Environment("MetalLB's manifest is not as expected", manifest, "", err)
+	}
+	if _, err := client.ApplyObjects(ctx, "", append(content, memberlist())); err != nil {
 		return problem.Environment("cannot install MetalLB", "", "see diagnostics", err)
 	}
 	subnet, err := subnetOf(ctx, network)
@@ -48,6 +52,48 @@ func Install(ctx context.Context, client *kube.Client, manifest, network string,
 		return err
 	}
 	return speakerReady(ctx, client)
+}
+
+// adapt makes MetalLB ready as soon as it is, and patient with a busy machine: its manifest waits ten
+// seconds before the first probe and takes an answer after one second for a failure.
+func adapt(objects []*unstructured.Unstructured) error {
+	for _, object := range objects {
+		if object.GetKind() != "Deployment" && object.GetKind() != "DaemonSet" {
+			continue
+		}
+		containers, found, err := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
+		if err != nil || !found {
+			return fmt.Errorf("%s %s has no containers: %w", object.GetKind(), object.GetName(), err)
+		}
+		for _, entry := range containers {
+			container, isMap := entry.(map[string]any)
+			if !isMap {
+				return fmt.Errorf("%s %s: malformed container", object.GetKind(), object.GetName())
+			}
+			for probe, period := range map[string]int64{"readinessProbe": 1, "livenessProbe": 10} {
+				settings, hasProbe := container[probe].(map[string]any)
+				if !hasProbe {
+					continue
+				}
+				settings["initialDelaySeconds"], settings["periodSeconds"], settings["timeoutSeconds"] = int64(0), period, int64(10)
+				settings["failureThreshold"] = int64(30)
+			}
+		}
+		if err := unstructured.SetNestedSlice(object.Object, containers, "spec", "template", "spec", "containers"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memberlist is the Secret that the controller would make for the speakers, which cannot start before it
+// exists. One speaker has nobody to share a secret with.
+func memberlist() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+		"metadata":   map[string]any{"name": "memberlist", "namespace": namespace},
+		"stringData": map[string]any{"secretkey": rand.Text()},
+	}}
 }
 
 // configure makes the address pool; MetalLB's webhook refuses until its controller serves it.
