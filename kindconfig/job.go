@@ -34,7 +34,10 @@ type Job struct {
 	// Keep leaves the cluster running at the end, Reuse takes one that an earlier run kept.
 	Keep  bool `json:"keep"`
 	Reuse bool `json:"reuse"`
-	Cell  Cell `json:"cell"`
+	// Serial runs upstream's Gateway API tests one after the other in upstream's order: what qualify
+	// bench measures the lanes against.
+	Serial bool `json:"serial,omitempty"`
+	Cell   Cell `json:"cell"`
 }
 
 // The files of a run's folder that driver and suite share.
@@ -44,7 +47,8 @@ const (
 	EventsFile = "events.jsonl"
 	// ResultsFile is the model every report is rendered from.
 	ResultsFile = "results.json"
-	// EnvironmentFile exists if the run could not be provisioned: one line that says why.
+	// EnvironmentFile exists if the run has no verdict, since it could not be provisioned or was
+	// interrupted: one line that says why.
 	EnvironmentFile = "environment.txt"
 	// DiagnosticsDir holds a folder per failed spec.
 	DiagnosticsDir = "diagnostics"
@@ -52,6 +56,7 @@ const (
 
 // Event is one line of the events file.
 type Event struct {
+	ID      string  `json:"id"`
 	Row     string  `json:"row"`
 	Name    string  `json:"name"`
 	State   string  `json:"state"`

@@ -27,6 +27,9 @@ import (
 // provisioningLog has what kind, istioctl and upstream's setup said, with the time each step took.
 const provisioningLog = "provisioning.log"
 
+// settlingLog has what the installer of the stock plane said.
+const settlingLog = "provisioning-stock.log"
+
 // provisioned is the connection of a cluster that came up, for diagnostics if a later step fails.
 var provisioned *kube.Client
 
@@ -87,14 +90,35 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 			return problem.FailedSpecs(err.Error())
 		}
 		step("upstream's base resources are applied")
-		err = installer.Install(groupCtx, mesh.Stock())
-		step("the stock istiod is ready")
-		return err
+		return nil
 	})
 	if err := group.Wait(); err != nil {
 		return facts, err
 	}
-	return facts, cluster.Mark(ctx, client, &job.Cell, facts)
+	step("the first spec may start")
+	settled = make(chan error, 1)
+	go func() { settled <- settle(context.WithoutCancel(ctx), job, client, facts) }()
+	return facts, nil
+}
+
+// settled gives what became of settle, once; it is nil in the processes that do not provision and where a
+// cluster is reused.
+var settled chan error
+
+// settle installs what only some specs wait for, beside the first specs, and marks the cluster as whole.
+func settle(ctx context.Context, job *kindconfig.Job, client *kube.Client, facts session.Facts) error {
+	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning)
+	defer cancel()
+	log, err := os.Create(job.Path(settlingLog))
+	if err != nil {
+		return problem.Environment("cannot write the provisioning log", job.Path(settlingLog), "", err)
+	}
+	defer func() { _ = log.Close() }()
+	installer := &mesh.Installer{Cell: &job.Cell, Client: client, Directory: job.Directory, Log: log}
+	if err := installer.Install(ctx, mesh.Stock()); err != nil {
+		return err
+	}
+	return cluster.Mark(ctx, client, &job.Cell, facts)
 }
 
 // reusable connects to the cluster an earlier run kept, if the driver allows it and the cluster was
@@ -136,10 +160,18 @@ func explain(ctx context.Context, job *kindconfig.Job, failed error) {
 	}
 }
 
-// teardown removes the cluster unless it is to be kept.
-func teardown(_ context.Context, job *kindconfig.Job) error {
-	if job.Keep {
-		return nil
+// teardown waits for what was begun beside the specs and removes the cluster unless it is to be kept.
+func teardown(ctx context.Context, job *kindconfig.Job) error {
+	var failed error
+	if settled != nil {
+		select {
+		case failed = <-settled:
+		case <-ctx.Done():
+			failed = ctx.Err()
+		}
 	}
-	return cluster.Delete(job.Cluster, job.Network, job.Kubeconfig, GinkgoWriter)
+	if job.Keep {
+		return failed
+	}
+	return errors.Join(failed, cluster.Delete(job.Cluster, job.Network, job.Kubeconfig, GinkgoWriter))
 }

@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // builderVersion is part of every key: raise it when a builder's code changes what it makes.
@@ -64,116 +62,45 @@ func (s store) has(ctx context.Context, a *artifact) bool {
 // make builds the artifact into a scratch folder and moves it into place whole, so that an
 // interrupted build leaves nothing that looks finished. The log of a failed build is kept beside it.
 func (s store) make(ctx context.Context, a *artifact) (err error) {
+	log := &buildLog{file: io.Discard}
+	logPath := filepath.Join(s.dir, "logs", a.name+".log")
+	defer func() {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			err = ctx.Err()
+		default:
+			err = explain(err, a.name, logPath, log.String())
+		}
+	}()
+
 	final := s.path(a)
-	scratchRoot := filepath.Join(s.dir, "scratch")
-	for _, dir := range []string{filepath.Dir(final), scratchRoot, filepath.Join(s.dir, "logs")} {
+	for _, dir := range []string{filepath.Dir(final), s.scratch(), filepath.Dir(logPath)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	scratch, err := os.MkdirTemp(scratchRoot, a.name+"-")
+	scratch, err := os.MkdirTemp(s.scratch(), a.name+"-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	defer func() { err = errors.Join(err, discard(scratch)) }()
 	if err := os.Chmod(scratch, 0o755); err != nil {
 		return err
 	}
-
-	logPath := filepath.Join(s.dir, "logs", a.name+".log")
-	log, err := os.Create(logPath)
+	file, err := os.Create(logPath)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()
+	defer func() { _ = file.Close() }()
+	log.file = file
 
 	if err := a.build(ctx, scratch, log); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("build %s (log: %s): %w", a.name, logPath, err)
+		return err
 	}
 	// A product that lost its validity, an image gone from the engine, is made again in place.
 	if err := os.RemoveAll(final); err != nil {
 		return err
 	}
 	return os.Rename(scratch, final)
-}
-
-// concurrency of builds: most are parallel in themselves, the rest wait for the network.
-const concurrency = 3
-
-// realise makes every artifact that the store lacks, needs first, in the order given where there is a
-// choice. It stops at the first error.
-func (s store) realise(ctx context.Context, wanted []*artifact, progress Progress) error {
-	group, ctx := errgroup.WithContext(ctx)
-	slots := make(chan struct{}, concurrency)
-	done := map[*artifact]chan struct{}{}
-	var order []*artifact
-	var visit func(a *artifact)
-	visit = func(a *artifact) {
-		if done[a] != nil {
-			return
-		}
-		done[a] = make(chan struct{})
-		for _, need := range a.needs {
-			visit(need)
-		}
-		order = append(order, a)
-	}
-	// A stored product needs none of its ingredients: only what is missing is visited.
-	for _, a := range s.missing(ctx, wanted) {
-		visit(a)
-	}
-	progress.Plan(len(order))
-	for _, a := range order {
-		group.Go(func() error {
-			for _, need := range a.needs {
-				select {
-				case <-done[need]:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-			defer close(done[a])
-			if s.has(ctx, a) {
-				progress.Start(a.name, 0)(nil)
-				return nil
-			}
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			defer func() { <-slots }()
-			finish := progress.Start(a.name, a.expect)
-			err := s.make(ctx, a)
-			finish(err)
-			return err
-		})
-	}
-	return group.Wait()
-}
-
-// missing gives the wanted artifacts that the store does not have.
-func (s store) missing(ctx context.Context, wanted []*artifact) []*artifact {
-	var lack []*artifact
-	for _, a := range wanted {
-		if !s.has(ctx, a) {
-			lack = append(lack, a)
-		}
-	}
-	return lack
-}
-
-// sweep removes what interrupted builds left; the run lock makes sure no other build is under way.
-func (s store) sweep() error { return os.RemoveAll(filepath.Join(s.dir, "scratch")) }
-
-// Progress is told what is being built.
-type Progress interface {
-	// Plan says how many artifacts are to come.
-	Plan(artifacts int)
-	// Start begins one; expect is its usual time, zero where it was found in the store. The
-	// returned function ends it.
-	Start(name string, expect time.Duration) func(error)
 }

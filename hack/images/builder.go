@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,6 +38,7 @@ type Builder struct {
 	engine    Engine
 	versions  *kindconfig.Versions
 	store     store
+	registry  registry
 	goVersion string
 	goarch    string
 	apt       sync.Mutex
@@ -51,23 +53,23 @@ func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, opti
 	b := &Builder{
 		options: options, engine: engine, versions: versions,
 		store:     store{dir: options.Cache},
+		registry:  newRegistry(runtime.GOARCH),
 		goVersion: strings.TrimSpace(string(out)),
 		goarch:    runtime.GOARCH,
 	}
 	if err := os.MkdirAll(filepath.Join(options.Cache, "artifacts"), 0o755); err != nil {
 		return nil, problem.Environment("cannot write the build cache", options.Cache, "make it writable or set --cache", err)
 	}
-	return b, b.store.sweep()
+	return b, errors.Join(b.sweepEngine(ctx), b.store.sweep())
 }
 
 // Cell builds, or pulls, what the cell of these two versions needs and describes it.
 func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*kindconfig.Cell, error) {
-	plan, err := b.plan(kubernetes, istio)
+	plan, err := b.plan(ctx, kubernetes, istio)
 	if err != nil {
 		return nil, err
 	}
-	wanted := append(plan.direct(), plan.node)
-	if err := b.store.realise(ctx, wanted, b.options.Progress); err != nil {
+	if err := b.store.realise(ctx, plan.wanted(), b.options.Progress); err != nil {
 		return nil, err
 	}
 	return b.describe(plan)
@@ -75,26 +77,23 @@ func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, is
 
 // describe says where everything is that realise made.
 func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
-	node, err := b.readNode(p.node)
+	node, err := readNode(b.store.path(p.node))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the description of the node image: %w", err)
 	}
-	cell := &kindconfig.Cell{
-		Kubernetes:     p.kubernetes.Version,
-		Istio:          p.istio.Version,
-		Source:         b.options.Source,
-		Node:           node.Reference,
-		Istioctl:       filepath.Join(b.store.path(p.istioctl), "istioctl"),
-		Hub:            subjectHub,
-		Tag:            p.istio.Version,
-		ProxyFlavour:   "upstream",
-		ProxyVersion:   p.istio.Envoy,
-		MetalLB:        filepath.Join(b.store.path(p.metallbFiles), "metallb-native.yaml"),
-		GatewayAPICRDs: filepath.Join(b.store.path(p.gatewayCRDs), "experimental"),
+	cell := p.cell
+	cell.Node = node.Reference
+	cell.Istioctl = filepath.Join(b.store.path(p.istioctl), "istioctl")
+	cell.MetalLB = filepath.Join(b.store.path(p.metallbFiles), "metallb-native.yaml")
+	cell.GatewayAPICRDs = filepath.Join(b.store.path(p.gatewayCRDs), "experimental")
+	if p.archive != nil {
+		cell.Archives = []string{filepath.Join(b.store.path(p.archive), archiveFile)}
 	}
-	cell.Images = append(cell.Images, kindconfig.Image{
-		Name: "node", Reference: node.Reference, Digest: node.ID, Source: b.options.Source, Role: RoleKubernetes,
-	})
+	nodeImage := kindconfig.Image{Name: "node", Reference: node.Reference, Digest: node.ID, Source: cell.Source, Role: RoleKubernetes}
+	if node.Digest != "" {
+		nodeImage.Digest = node.Digest
+	}
+	cell.Images = append(cell.Images, nodeImage)
 	for _, a := range p.images {
 		image, err := b.store.describe(a)
 		if err != nil {
@@ -102,5 +101,5 @@ func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
 		}
 		cell.Images = append(cell.Images, image)
 	}
-	return cell, nil
+	return &cell, nil
 }

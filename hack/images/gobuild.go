@@ -8,8 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
-	"syscall"
 	"time"
 
 	"mesh-conformance/hack/problem"
@@ -70,50 +70,34 @@ func (b *Builder) localProgram(name, pkg string) (*artifact, error) {
 func (b *Builder) goBuild(ctx context.Context, dir string, log io.Writer, args ...string) error {
 	cmd := command(ctx, log, "go", append([]string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.goarch, "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.goarch, "GOFLAGS=", "GOWORK=off",
+		// go cleans up after itself unless it is killed; then the next run does.
+		"GOTMPDIR="+b.store.scratch())
 	return runGo(cmd)
 }
 
 // runGo tells a module source that cannot be reached from a compile error: the first is the
 // environment's fault, and running again goes on where it stopped.
 func runGo(cmd *exec.Cmd) error {
-	var tail bytes.Buffer
-	cmd.Stderr = io.MultiWriter(cmd.Stderr, &tail)
-	err := cmd.Run()
+	var said bytes.Buffer
+	cmd.Stderr = io.MultiWriter(cmd.Stderr, &said)
+	err := run(cmd)
 	if err == nil {
 		return nil
 	}
-	last := lastLine(tail.String())
-	if unreachable(tail.String()) {
-		return problem.Environment("the Go module source cannot be reached", last, "check the network and run again: what is built is kept", nil)
+	if complaint, ok := unreachable(said.String()); ok {
+		return problem.Environment("the Go module source cannot be reached", complaint, "check the network and run again: what is built is kept", nil)
 	}
-	return fmt.Errorf("go build: %w: %s", err, last)
+	return fmt.Errorf("go %s: %w: %s", cmd.Args[1], err, lastLine(said.String()))
 }
 
-// unreachable recognises the messages of Go's resolver and HTTP client in a build's output.
-func unreachable(output string) bool {
-	for _, sign := range []string{"dial tcp", "no such host", "connection refused", "i/o timeout", "TLS handshake timeout",
-		"connection reset by peer", "unexpected EOF", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway", "network is unreachable"} {
-		if strings.Contains(output, sign) {
-			return true
-		}
-	}
-	return false
-}
+// sourceTrouble are the messages of Go's module client: a request that failed, an answer that was no
+// module, a resolver or a connection that gave up, or a source that was switched off.
+var sourceTrouble = regexp.MustCompile(`(?m)^.*(Get "https?://|reading https?://|module lookup disabled|dial tcp|no such host|connection refused|` +
+	`connection reset by peer|i/o timeout|TLS handshake timeout|network is unreachable|zip: not a valid zip file).*$`)
 
-// command prepares a child in a process group of its own, so that Ctrl-C reaches it through the
-// context alone and a cancelled child takes its children with it.
-func command(ctx context.Context, log io.Writer, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	return cmd
-}
-
-// lastLine is the last line of output that is not blank.
-func lastLine(output string) string {
-	lines := strings.Split(strings.TrimSpace(output), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
+// unreachable finds the line of a build's output that says why a module could not be had.
+func unreachable(output string) (complaint string, ok bool) {
+	complaint = strings.TrimSpace(sourceTrouble.FindString(output))
+	return complaint, complaint != ""
 }

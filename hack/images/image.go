@@ -68,20 +68,8 @@ func (b *Builder) image(spec imageSpec) *artifact {
 		if err != nil {
 			return err
 		}
-		path, err := layout.Write(filepath.Join(out, ociDir), empty.Index)
-		if err != nil {
+		if err := writeLayout(filepath.Join(out, ociDir), img, spec.references, v1.Platform{OS: "linux", Architecture: b.goarch}); err != nil {
 			return err
-		}
-		for _, reference := range spec.references {
-			// containerd names an imported image by the first annotation, other tools by the second.
-			annotations := map[string]string{
-				"io.containerd.image.name":          reference,
-				"org.opencontainers.image.ref.name": reference,
-			}
-			if err := path.AppendImage(img, layout.WithAnnotations(annotations),
-				layout.WithPlatform(v1.Platform{OS: "linux", Architecture: b.goarch})); err != nil {
-				return err
-			}
 		}
 		digest, err := img.Digest()
 		if err != nil {
@@ -94,6 +82,25 @@ func (b *Builder) image(spec imageSpec) *artifact {
 			kindconfig.Image{Name: spec.name, Reference: spec.references[0], Digest: digest.String(), Source: SourceBuilt, Role: spec.role})
 	}
 	return &artifact{name: "image-" + spec.name, inputs: inputs, needs: needs, expect: time.Second, build: build}
+}
+
+// writeLayout writes an OCI layout in which an image has every reference.
+func writeLayout(to string, img v1.Image, references []string, platform v1.Platform) error {
+	path, err := layout.Write(to, empty.Index)
+	if err != nil {
+		return err
+	}
+	for _, reference := range references {
+		// containerd names an imported image by the first annotation, other tools by the second.
+		annotations := map[string]string{
+			"io.containerd.image.name":          reference,
+			"org.opencontainers.image.ref.name": reference,
+		}
+		if err := path.AppendImage(img, layout.WithAnnotations(annotations), layout.WithPlatform(platform)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assemble stacks the base's layer and one layer of files.

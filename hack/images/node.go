@@ -21,10 +21,12 @@ import (
 	"mesh-conformance/kindconfig"
 )
 
-// builtNode is a node image in the engine.
-type builtNode struct {
+// engineNode is a node image in the engine.
+type engineNode struct {
 	Reference string `json:"reference"`
 	ID        string `json:"id"`
+	// Digest is the registry's, of a published node.
+	Digest string `json:"digest,omitempty"`
 }
 
 const nodeFile = "node.json"
@@ -65,23 +67,24 @@ func (b *Builder) node(kubernetes kindconfig.Kubernetes, programs, root, kindFil
 				return err
 			}
 		}
-		return writeJSON(filepath.Join(out, nodeFile), builtNode{Reference: reference, ID: id})
+		return writeJSON(filepath.Join(out, nodeFile), engineNode{Reference: reference, ID: id})
 	}
-	a.valid = func(ctx context.Context, dir string) bool {
-		node, err := readNodeFile(dir)
-		if err != nil {
-			return false
-		}
-		id, err := b.imageID(ctx, node.Reference)
-		return err == nil && id == node.ID
-	}
+	a.valid = b.nodeIsThere
 	return a
 }
 
-func (b *Builder) readNode(a *artifact) (builtNode, error) { return readNodeFile(b.store.path(a)) }
+// nodeIsThere says whether the engine still has the node image that dir describes.
+func (b *Builder) nodeIsThere(ctx context.Context, dir string) bool {
+	node, err := readNode(dir)
+	if err != nil {
+		return false
+	}
+	id, err := b.imageID(ctx, node.Reference)
+	return err == nil && id == node.ID
+}
 
-func readNodeFile(dir string) (builtNode, error) {
-	var node builtNode
+func readNode(dir string) (engineNode, error) {
+	var node engineNode
 	content, err := os.ReadFile(filepath.Join(dir, nodeFile))
 	if err != nil {
 		return node, err
@@ -119,14 +122,14 @@ func (b *Builder) nodeBase(kubernetes kindconfig.Kubernetes, programs, root, kin
 
 // isolateUnit keeps a cluster's traffic on this machine, and a missing image missing. Packets to a
 // Service that kube-proxy has not programmed yet are dropped before they leave a trace in conntrack, so
-// that the sender's next try goes through; everything else without a route ends in a dummy link.
+// that the sender's next try goes through; everything else without a route ends in a bridge without ports.
 const isolateUnit = `[Unit]
 Description=Keep the cluster's traffic on this machine
 Before=containerd.service kubelet.service
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -euc "ip link add unrouted type dummy; ip link set unrouted up; ip route replace default dev unrouted; ip -6 route replace default dev unrouted || true"
+ExecStart=/bin/sh -euc "ip link add unrouted type bridge; ip link set unrouted arp off up; ip route replace default dev unrouted; ip -6 route replace default dev unrouted || true"
 ExecStart=/bin/sh -euc "for chain in FORWARD OUTPUT; do iptables -w -I $$chain -d 10.96.0.0/16 -j DROP; done"
 
 [Install]
@@ -208,64 +211,4 @@ func adaptNodeFile(path, content string, kubernetes kindconfig.Kubernetes) strin
 		return strings.Join(kept, "\n")
 	}
 	return content
-}
-
-// stagingReference names the node without images while it is being baked.
-const stagingReference = "mesh-conformance/node-staging:latest"
-
-// nodeSetup runs in the staging container: the OCI defaults of kind's base image, then the import of
-// the images into containerd's store. They are not unpacked: an overlay cannot be built on an overlay.
-const nodeSetup = `set -eu
-ctr oci spec | jq '.hooks.createContainer += [{"path": "/kind/bin/mount-product-files.sh"}] | del(.process.rlimits)' > /etc/containerd/cri-base.json
-containerd --log-level warn >/tmp/containerd.log 2>&1 &
-pid=$!
-until ctr version >/dev/null 2>&1; do
-  kill -0 $pid 2>/dev/null || { cat /tmp/containerd.log >&2; exit 1; }
-  sleep 0.1
-done
-ctr -n k8s.io images import --all-platforms --no-unpack --digests /images.tar || { cat /tmp/containerd.log >&2; exit 1; }
-kill $pid
-wait $pid || true
-rm -rf /tmp/containerd.log /run/containerd
-`
-
-// bake loads the base, imports the images inside a privileged container and commits it.
-func (b *Builder) bake(ctx context.Context, log io.Writer, base, archive, reference string) (err error) {
-	if err := b.docker(ctx, log, "load", "--quiet", "--input", base); err != nil {
-		return err
-	}
-	container := "mesh-conformance-bake-" + fmt.Sprint(os.Getpid())
-	defer func() {
-		// Also after Ctrl-C: the container is ours and must not stay.
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		_ = b.docker(cleanup, log, "rm", "--force", "--volumes", container)
-		err = errors.Join(err, b.docker(cleanup, log, "rmi", "--no-prune", stagingReference))
-	}()
-	if err := b.docker(ctx, log, "run", "--name", container, "--label", "mesh-conformance=bake", "--privileged", "--network=none",
-		"--volume", archive+":/images.tar:ro", "--entrypoint", "/bin/sh", stagingReference, "-c", nodeSetup); err != nil {
-		return err
-	}
-	entrypoint, _ := json.Marshal(nodeConfig.Entrypoint)
-	return b.docker(ctx, log, "commit", "--change", "ENTRYPOINT "+string(entrypoint), "--change", "CMD []", container, reference)
-}
-
-// docker runs one docker command; its last line of output explains a failure.
-func (b *Builder) docker(ctx context.Context, log io.Writer, args ...string) error {
-	var tail bytes.Buffer
-	cmd := b.engine.Docker(ctx, args...)
-	cmd.Stdout, cmd.Stderr = log, io.MultiWriter(log, &tail)
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return problem.Environment("the container engine refused docker "+args[0], lastLine(tail.String()), "see the build's log", err)
-	}
-	return nil
-}
-
-// imageID is the engine's id of a reference.
-func (b *Builder) imageID(ctx context.Context, reference string) (string, error) {
-	out, err := b.engine.Docker(ctx, "image", "inspect", "--format", "{{.Id}}", reference).Output()
-	return strings.TrimSpace(string(out)), err
 }

@@ -69,7 +69,7 @@ func (b *Builder) rootfs(name string, packages []string, hooks ...string) *artif
 		var tail bytes.Buffer
 		cmd := command(ctx, io.MultiWriter(log, &tail), "mmdebstrap", args...)
 		cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(out), "SOURCE_DATE_EPOCH=0")
-		if err := cmd.Run(); err != nil {
+		if err := run(cmd); err != nil {
 			return problem.Environment("cannot build a Debian root file system", lastLine(tail.String()),
 				"check that Debian's packages can be reached and run again: what is built is kept", err)
 		}
@@ -113,7 +113,7 @@ func (b *Builder) ensureTool(ctx context.Context, log io.Writer, program, pkg st
 		var tail bytes.Buffer
 		cmd := command(ctx, io.MultiWriter(log, &tail), "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if err := cmd.Run(); err != nil {
+		if err := run(cmd); err != nil {
 			return problem.Environment("cannot install "+pkg, lastLine(tail.String()), "check that Debian's packages can be reached and run again", err)
 		}
 	}

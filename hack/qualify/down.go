@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,10 +41,11 @@ func down(ctx context.Context, out io.Writer, cache, output string) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, held.release()) }()
-	say := func(format string, args ...any) {
-		_, _ = fmt.Fprintf(out, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
-	}
+	say := sayTo(out)
 	options := engine.Options{StateDir: engineDir(at), Source: at.repository, Log: say}
+	if err := endSurvivors(held.before.Job, say); err != nil {
+		return err
+	}
 	// A Docker that was only found may hold clusters of ours; nothing is started to look.
 	if found, findErr := findEngine(ctx, options); findErr == nil {
 		if err := sweepClusters(ctx, found, nil, say); err != nil {

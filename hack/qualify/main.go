@@ -22,7 +22,7 @@ func main() {
 		return
 	}
 	if interrupted {
-		err = problem.Environment("interrupted: everything this run started was stopped", "", "run the same command to go on", nil)
+		err = errInterrupted()
 	}
 	fmt.Fprintln(os.Stderr, "qualify:", err)
 	os.Exit(problem.ExitCode(err))
@@ -39,7 +39,7 @@ func newCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return problem.Usage(err.Error(), cmd.CommandPath(), "see "+cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(runCommand(), listCommand(), reportCommand(), downCommand())
+	root.AddCommand(runCommand(), listCommand(), reportCommand(), benchCommand(), downCommand())
 	return root
 }
 

@@ -4,18 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
 
-	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
@@ -23,12 +20,15 @@ import (
 // suiteTools are the compiled suite and the Ginkgo that spreads it over processes.
 type suiteTools struct{ suite, ginkgo string }
 
-// suiteLog is what the suite and Ginkgo print, whole.
-const suiteLog = "suite.log"
+const (
+	// suiteLog is what the suite and Ginkgo print, whole.
+	suiteLog = "suite.log"
+	// provisioningLog is the suite's, with a line for each step.
+	provisioningLog = "provisioning.log"
+)
 
-// buildSuite compiles both; Go's own cache makes this quick where nothing changed.
-func buildSuite(ctx context.Context, at places) (suiteTools, error) {
-	bin := filepath.Join(at.cache, "bin")
+// buildSuite compiles both into a folder; Go's own cache makes this quick where nothing changed.
+func buildSuite(ctx context.Context, repository, bin string) (suiteTools, error) {
 	tools := suiteTools{suite: filepath.Join(bin, "suite.test"), ginkgo: filepath.Join(bin, "ginkgo")}
 	for _, args := range [][]string{
 		{"test", "-c", "-o", tools.suite, "./suites"},
@@ -36,13 +36,19 @@ func buildSuite(ctx context.Context, at places) (suiteTools, error) {
 	} {
 		var output bytes.Buffer
 		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = at.repository, &output, &output
+		cmd.Dir, cmd.Stdout, cmd.Stderr = repository, &output, &output
 		if err := cmd.Run(); err != nil {
-			lines := strings.Split(strings.TrimSpace(output.String()), "\n")
-			return tools, problem.Environment("cannot compile the suite", "go "+strings.Join(args[:1], " "), "mend the code or the module source", fmt.Errorf("%w: %s", err, lines[len(lines)-1]))
+			return tools, problem.Environment("cannot compile the suite", "go "+args[0], "mend the code or the module source",
+				fmt.Errorf("%w: %s", err, lastLine(output.String())))
 		}
 	}
 	return tools, nil
+}
+
+// lastLine is where a program that failed says why.
+func lastLine(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	return lines[len(lines)-1]
 }
 
 // checkFilters refuses a filter that Ginkgo would refuse after provisioning.
@@ -57,38 +63,72 @@ func checkFilters(focus, labels string) error {
 	return nil
 }
 
-// interruptGrace is how long an interrupted suite may take to remove its clusters.
-const interruptGrace = 2 * time.Minute
+// interruptedSpec is how long an interrupted spec may take to return before cleanup begins without it.
+// Upstream's tests do not watch their context.
+const interruptedSpec = "10s"
 
 // runSuite runs the specs and shows each as it ends. The error says how the processes ended, not
 // what the specs found: that is in the results.
-func runSuite(ctx context.Context, out io.Writer, job *kindconfig.Job, o runOptions, tools suiteTools, running *engine.Engine) error {
+func runSuite(ctx context.Context, shown *display, job *kindconfig.Job, o runOptions, tools suiteTools, environ []string) error {
 	log, err := os.Create(job.Path(suiteLog))
 	if err != nil {
-		return err
+		return problem.Environment("cannot write", job.Path(suiteLog), "", err)
 	}
 	defer func() { _ = log.Close() }()
-
-	args := []string{"run", "--no-color", "--keep-going", "--timeout=2h", "--poll-progress-after=120s", "--silence-skips",
-		fmt.Sprintf("--procs=%d", o.procs), "--output-interceptor-mode=none"}
-	if o.focus != "" {
-		args = append(args, "--focus="+o.focus)
-	}
-	if o.labels != "" {
-		args = append(args, "--label-filter="+o.labels)
-	}
-	args = append(args, tools.suite, "--", "--job="+job.Path(kindconfig.JobFile))
-	cmd := exec.CommandContext(ctx, tools.ginkgo, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = job.Directory, log, log, running.Environ()
-	// A group of its own: Ctrl-C reaches the suite once, through the context, and all its processes.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = interruptGrace
-
 	if err := os.WriteFile(job.Path(kindconfig.EventsFile), nil, 0o644); err != nil {
-		return err
+		return problem.Environment("cannot write", job.Path(kindconfig.EventsFile), "", err)
 	}
-	stop := followEvents(job.Path(kindconfig.EventsFile), newDisplay(out))
-	defer stop()
-	return cmd.Run()
+
+	// Not bound to the context, which would kill Ginkgo's own process and no other.
+	cmd := exec.Command(tools.ginkgo, suiteArguments(job, o, tools.suite)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = job.Directory, log, log, environ
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return problem.Environment("cannot start the suite", tools.ginkgo, "", err)
+	}
+	release := guard(ctx, cmd, interruptGrace, shown.line)
+	stopSteps := follow(job.Path(provisioningLog), stepsTo(shown.line))
+	stopEvents := follow(job.Path(kindconfig.EventsFile), eventsTo(shown.event))
+	err = cmd.Wait()
+	release()
+	// Where Ginkgo's own process was killed, the suite's would stay.
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	stopSteps()
+	stopEvents()
+	return err
+}
+
+// suiteArguments are Ginkgo's.
+func suiteArguments(job *kindconfig.Job, o runOptions, suite string) []string {
+	args := []string{"run", "--no-color", "--keep-going", "--timeout=2h", "--grace-period=" + interruptedSpec,
+		"--poll-progress-after=120s", "--silence-skips", fmt.Sprintf("--procs=%d", job.Procs), "--output-interceptor-mode=none"}
+	args = append(args, filterArguments("--", o.focus, o.labels)...)
+	return append(args, suite, "--", jobFlag(job.Path(kindconfig.JobFile)))
+}
+
+// filterArguments are the filters as flags of Ginkgo, or with its prefix of the suite itself.
+func filterArguments(prefix, focus, labels string) []string {
+	var args []string
+	if focus != "" {
+		args = append(args, prefix+"focus="+focus)
+	}
+	if labels != "" {
+		args = append(args, prefix+"label-filter="+labels)
+	}
+	return args
+}
+
+// crash finds in the suite's log why it ended without results: Go says so at the start of a line.
+func crash(log string) string {
+	content, err := os.ReadFile(filepath.Clean(log))
+	if err != nil {
+		return ""
+	}
+	for _, line := range strings.Split(string(content), "\n") {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line
+		}
+	}
+	return ""
 }

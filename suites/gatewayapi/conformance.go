@@ -18,7 +18,8 @@ import (
 	"mesh-conformance/suites/internal/upstream"
 )
 
-// infraLock is held exclusively by tests that need every Gateway of the infra namespace ready.
+// infraLock is held by every test that uses the infra namespace, exclusively by those that need every
+// Gateway in it ready.
 const infraLock = "gateway-conformance-infra"
 
 var _ = Describe("Gateway API v1.0 conformance", func() {
@@ -46,7 +47,7 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 					panic("upstream has no test " + name)
 				}
 				It(fmt.Sprintf("%s: %s", test.ShortName, test.Description), Label(rowOf(test)), func(ctx SpecContext) {
-					runTest(ctx, test, slices.Contains(l.quiet, name))
+					runTest(ctx, test, l.access(name))
 				}, SpecTimeout(timing.UpstreamTest))
 			}
 		})
@@ -55,11 +56,13 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 
 // runTest runs one of upstream's tests unchanged. Diagnostics are taken when the test has failed and
 // before it removes its resources.
-func runTest(ctx SpecContext, test suite.ConformanceTest, quiet bool) {
+func runTest(ctx SpecContext, test suite.ConformanceTest, infra access) {
 	GinkgoHelper()
-	unlock, err := session.Lock(infraLock, quiet)
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { Expect(unlock()).To(Succeed()) }()
+	if infra != elsewhere {
+		unlock, err := session.Lock(infraLock, infra == alone)
+		Expect(err).NotTo(HaveOccurred())
+		defer func() { Expect(unlock()).To(Succeed()) }()
+	}
 
 	s := newSuite(kube.Shared())
 	judged := test.Test

@@ -17,6 +17,8 @@ import (
 type lane struct {
 	name  string
 	tests []string
+	// infra says that the tests make, or look at, Gateways of the infra namespace.
+	infra bool
 	// quiet lists those of the tests that wait until every Gateway of the infra namespace is ready,
 	// and so may not overlap with tests that make Gateways which never are.
 	quiet []string
@@ -39,6 +41,26 @@ var meshRoutes = []string{"MeshFrontendHostname", "MeshConsumerRoute", "MeshFron
 // of a TLSRoute of the first is also used by TLSRouteInvalidReferenceGrant.
 var mixed = []string{"TLSRouteSimpleSameNamespace", "HTTPRouteObservedGenerationBump", "MeshBasic", "MeshTrafficSplit"}
 
+// access is how a test of the lane uses the infra namespace.
+func (l lane) access(test string) access {
+	switch {
+	case slices.Contains(l.quiet, test):
+		return alone
+	case l.infra:
+		return together
+	}
+	return elsewhere
+}
+
+// access to the infra namespace.
+type access int
+
+const (
+	elsewhere access = iota
+	together
+	alone
+)
+
 // lanes spreads all of upstream's tests: what no list above names attaches to the base Gateways, or
 // shares ReferenceGrants with such a test, and runs in the first lane in upstream's order.
 func lanes() ([]lane, error) {
@@ -56,8 +78,8 @@ func lanes() ([]lane, error) {
 	}
 	slices.Sort(base)
 	return []lane{
-		{name: "base Gateways", tests: base},
-		{name: "own Gateways", tests: ownGateways},
+		{name: "base Gateways", tests: base, infra: true},
+		{name: "own Gateways", tests: ownGateways, infra: true},
 		{name: "mesh routes", tests: meshRoutes},
 		{name: "quiet infra and plain mesh", tests: mixed, quiet: mixed[:2]},
 	}, nil

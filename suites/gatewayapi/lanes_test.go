@@ -60,3 +60,17 @@ func TestRowsFollowUpstreamsProfiles(t *testing.T) {
 		t.Errorf("rows hold %v", count)
 	}
 }
+
+func TestAccess(t *testing.T) {
+	gateways := lane{tests: []string{"a"}, infra: true}
+	mixed := lane{tests: []string{"a", "b"}, quiet: []string{"a"}}
+	for _, c := range []struct {
+		lane lane
+		test string
+		want access
+	}{{gateways, "a", together}, {mixed, "a", alone}, {mixed, "b", elsewhere}} {
+		if got := c.lane.access(c.test); got != c.want {
+			t.Errorf("access(%s) = %d, want %d", c.test, got, c.want)
+		}
+	}
+}

@@ -9,14 +9,13 @@ import (
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
-	"mesh-conformance/suites/internal/timing"
 )
 
 var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployMeshSmoke), func() {
 	const rbac = "envoy.filters.http.rbac"
 	var mesh map[string]*echo.Workload
 
-	BeforeAll(func(ctx SpecContext) {
+	prepareAll(func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "mesh-authorization", kube.Injected)
 		kube.Apply(ctx, ns, "gatewaydeploy/authorization.yaml")
 		mesh = echo.Deploy(ctx, ns, "client", "neighbour", "server", "other-server")
@@ -25,8 +24,9 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 	// server has the ALLOW policy, other-server the DENY policy; both name the principal of client.
 	DescribeTable("judges callers by their principal:",
 		func(ctx SpecContext, from, to string, answered types.GomegaMatcher) {
-			By("waiting until the server's proxy holds the policy")
-			Eventually(ctx, inbound(mesh[to]), timing.Push, timing.Poll).Should(match.HaveHTTPFilter(echoPort, rbac))
+			By("waiting until the server's proxy holds the policy and the caller's knows where it is")
+			awaitInbound(ctx, mesh[to], match.HaveHTTPFilter(echoPort, rbac))
+			awaitReach(ctx, mesh[from], mesh[to])
 
 			By("measuring once")
 			Expect(measure(ctx, mesh[from], mesh[to])).To(answered)
@@ -40,8 +40,9 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 	It("does not touch a workload that it does not select", func(ctx SpecContext) {
 		By("waiting until the servers' proxies hold the policies")
 		for _, name := range []string{"server", "other-server"} {
-			Eventually(ctx, inbound(mesh[name]), timing.Push, timing.Poll).Should(match.HaveHTTPFilter(echoPort, rbac))
+			awaitInbound(ctx, mesh[name], match.HaveHTTPFilter(echoPort, rbac))
 		}
+		awaitReach(ctx, mesh["client"], mesh["neighbour"])
 		Expect(inbound(mesh["neighbour"])(ctx)).NotTo(match.HaveHTTPFilter(echoPort, rbac))
 		Expect(measure(ctx, mesh["client"], mesh["neighbour"])).To(match.HaveStatus(200))
 	})

@@ -38,7 +38,8 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		Eventually(ctx, gateway(ns, "sibling"), timing.Push, timing.Poll).Should(
 			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted))
 
-		Consistently(ctx, deployed(ns, "foreign"), timing.Quiet, timing.Poll).Should(BeFalse(), "istiod deployed a gateway of another controller's class")
+		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "istiod deployed a gateway of another controller's class")
+		replayLook(ns, "gateway", "foreign", "sibling")
 		found, err := gateway(ns, "foreign")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(managers(found)).To(HaveExactElements(kube.FieldOwner), "somebody else wrote to the Gateway")
@@ -69,6 +70,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 			HaveField("Labels", Equal(before.Labels)),
 			WithTransform(func(found *appsv1.Deployment) []string { return managers(found) }, Not(ContainElement(istiod))),
 		))
+		replayLook(ns, "deployment", before.Name, managedName("sibling"))
 		evidence.API("Deployment "+before.Name, "as its owner wrote it, no field is istiod's")
 
 		By("looking at the one that bears the label")
@@ -85,7 +87,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		By("waiting until istiod has deployed the Gateway that came later")
 		address := awaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)
 
-		Consistently(ctx, deployed(ns, "web"), timing.Quiet, timing.Poll).Should(BeFalse(), "istiod deployed an unmanaged gateway")
+		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "istiod deployed an unmanaged gateway")
 		evidence.API("Gateway web", "no Deployment and no Service of its own")
 
 		By("looking at its status, which is that of the Service it points at")
@@ -93,6 +95,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 			match.HaveCondition(gatewayv1.GatewayConditionProgrammed, metav1.ConditionTrue, gatewayv1.GatewayReasonProgrammed),
 			HaveField("Status.Addresses", HaveExactElements(HaveField("Value", address))),
 		))
+		replayLook(ns, "gateway", "web", "sibling")
 		evidence.API("Gateway web", "Programmed with address %s of Service %s", address, managedName("sibling"))
 	})
 
@@ -106,6 +109,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 			match.HaveListenerCondition("http", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionTrue, gatewayv1.ListenerReasonResolvedRefs),
 			match.HaveListenerCondition("http", gatewayv1.ListenerConditionProgrammed, metav1.ConditionTrue, gatewayv1.ListenerReasonProgrammed),
 		))
+		replayLook(ns, "gateway", "web")
 		evidence.API("listener https", "ResolvedRefs=False (InvalidCertificateRef) and Programmed=False (Invalid); listener http is programmed")
 
 		By("storing the certificate")

@@ -45,7 +45,7 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 	)
 	var ns string
 
-	BeforeAll(func(ctx SpecContext) {
+	prepareAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "gateway-carried")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/carried.yaml")
@@ -55,6 +55,7 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 	It("is carried to Deployment, pod template and Service", func(ctx SpecContext) {
 		Expect(labelsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(team, "payments")))
 		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(contact, "payments-on-call")))
+		replayLook(ns, "deployment,service", managedName("web"))
 		evidence.API("Deployment, pod template and Service", "label %s and annotation %s of Gateway web", team, contact)
 	})
 
@@ -68,6 +69,7 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 		Consistently(ctx, labelsOf(ns, "web"), timing.Quiet, timing.Poll).Should(
 			HaveEach(Not(HaveKey("example.com/infrastructure-label"))))
 		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey("example.com/infrastructure-annotation"))))
+		replayLook(ns, "deployment,service", managedName("web"))
 		evidence.API("Deployment, pod template and Service", "nothing of spec.infrastructure")
 	})
 
@@ -81,6 +83,7 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 			HaveKeyWithValue(team, "billing"), HaveKeyWithValue("example.com/added", "later"),
 		)))
 		Eventually(ctx, annotationsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(Not(HaveKey(contact))))
+		replayLook(ns, "deployment,service", managedName("web"))
 		evidence.API("Deployment, pod template and Service", "changed and added label arrived, removed annotation %s is gone", contact)
 	})
 })

@@ -15,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"mesh-conformance/suites/internal/evidence"
 )
 
 // validity spans any run, and clocks of machines that disagree.
@@ -100,6 +102,10 @@ func (c certificate) store(ctx context.Context, client ctrl.Client, namespace, n
 	if err != nil {
 		return err
 	}
+	subject := c.leaf.Subject.CommonName
+	evidence.Replay("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=%s -addext subjectAltName=DNS:%s -keyout %s.key -out %s.crt",
+		subject, subject, name, name)
+	evidence.Replay("kubectl create secret tls %s -n %s --cert %s.crt --key %s.key", name, namespace, name, name)
 	if err := client.Create(ctx, secret); err != nil {
 		return fmt.Errorf("store certificate %s/%s: %w", namespace, name, err)
 	}

@@ -16,7 +16,7 @@ import (
 var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployManaged), func() {
 	var ns string
 
-	BeforeAll(func(ctx SpecContext) {
+	prepareAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "gateway-drift")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
@@ -29,6 +29,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		Expect(err).NotTo(HaveOccurred())
 		remove[corev1.Service](ctx, ns, lost.Name)
 		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))))
+		replayLook(ns, "service", lost.Name)
 		evidence.API("Service "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
 
@@ -37,6 +38,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		Expect(err).NotTo(HaveOccurred())
 		remove[appsv1.Deployment](ctx, ns, lost.Name)
 		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))))
+		replayLook(ns, "deployment", lost.Name)
 		evidence.API("Deployment "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
 
@@ -55,6 +57,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 			HaveField("Spec.Template.Spec.Containers", HaveExactElements(HaveField("Image", image))))
 		Consistently(ctx, deployment(ns, "web"), timing.Quiet, timing.Poll).Should(
 			HaveField("Spec.Replicas", HaveValue(Equal(replicas))))
+		replayLook(ns, "deployment", made.Name)
 		evidence.API("Deployment "+made.Name, "image is %s again, replicas stay %d", image, replicas)
 	})
 
@@ -75,6 +78,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 			HaveField("Spec.Selector", HaveKeyWithValue(nameLabel, drifted)),
 			HaveField("Labels", Not(HaveKey("example.com/round"))),
 		))
+		replayLook(ns, "service", managedName("web"))
 		evidence.API("Service "+managedName("web"), "without label %s it keeps what somebody else wrote", managedLabel)
 	})
 })

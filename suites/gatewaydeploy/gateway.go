@@ -8,10 +8,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	apitypes "k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -49,15 +51,33 @@ func service(namespace, gateway string) func(context.Context) (*corev1.Service, 
 	return kube.Getter[corev1.Service](namespace, managedName(gateway))
 }
 
-// deployed tells whether istiod has made a Deployment or a Service for a Gateway.
-func deployed(namespace, gateway string) func(context.Context) (bool, error) {
-	return func(ctx context.Context) (bool, error) {
-		has, err := kube.Exists[appsv1.Deployment](namespace, managedName(gateway))(ctx)
-		if has || err != nil {
-			return has, err
+// deployedIn names every Deployment and Service of a namespace: what istiod made for a Gateway that it
+// should have left alone shows, whatever name it gave it.
+func deployedIn(namespace string) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		client := kube.Shared().Client
+		var deployments appsv1.DeploymentList
+		if err := client.List(ctx, &deployments, ctrl.InNamespace(namespace)); err != nil {
+			return nil, fmt.Errorf("list what is deployed in %s: %w", namespace, err)
 		}
-		return kube.Exists[corev1.Service](namespace, managedName(gateway))(ctx)
+		var services corev1.ServiceList
+		if err := client.List(ctx, &services, ctrl.InNamespace(namespace)); err != nil {
+			return nil, fmt.Errorf("list what is deployed in %s: %w", namespace, err)
+		}
+		var names []string
+		for _, found := range deployments.Items {
+			names = append(names, "Deployment "+found.Name)
+		}
+		for _, found := range services.Items {
+			names = append(names, "Service "+found.Name)
+		}
+		return names, nil
 	}
+}
+
+// beOnlyThatOf holds for what is deployed if it is what istiod makes for that one Gateway.
+func beOnlyThatOf(gateway string) types.GomegaMatcher {
+	return HaveExactElements("Deployment "+managedName(gateway), "Service "+managedName(gateway))
 }
 
 // awaitManaged waits until istiod has made a Gateway's Deployment and Service, in that order.
@@ -71,6 +91,8 @@ func awaitManaged(ctx context.Context, namespace, gateway string) {
 // kind, which it returns.
 func awaitProgrammed(ctx context.Context, namespace, name string, kind gatewayv1.AddressType) string {
 	GinkgoHelper()
+	// A Gateway that istiod does not deploy at all is told long before a rollout's time is up.
+	awaitManaged(ctx, namespace, name)
 	Expect(kube.Shared().WaitAvailable(ctx, namespace, managedName(name))).To(Succeed(), func() string {
 		return diagnose.PodsNotReady(ctx, kube.Shared(), namespace)
 	})
@@ -95,17 +117,20 @@ func change[T any, P interface {
 	GinkgoHelper()
 	client := kube.Shared().Client
 	object := P(new(T))
-	Expect(client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)).To(Succeed())
+	Expect(client.Get(ctx, apitypes.NamespacedName{Namespace: namespace, Name: name}, object)).To(Succeed())
 	before := object.DeepCopyObject().(ctrl.Object)
 	alter(object)
-	patch := ctrl.MergeFrom(before)
-	body, err := patch.Data(object)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(client.Patch(ctx, object, patch, ctrl.FieldOwner(kube.FieldOwner))).To(Succeed())
-
 	gvk, err := client.GroupVersionKindFor(object)
 	Expect(err).NotTo(HaveOccurred())
-	evidence.Replay("kubectl patch %s %s -n %s --type=merge -p '%s'", gvk.GroupKind(), name, namespace, body)
+	patch, kind := ctrl.MergeFrom(before), "merge"
+	if clientgoscheme.Scheme.Recognizes(gvk) {
+		// Names the one container that changes; a plain merge would repeat the whole list.
+		patch, kind = ctrl.StrategicMergeFrom(before), "strategic"
+	}
+	body, err := patch.Data(object)
+	Expect(err).NotTo(HaveOccurred())
+	evidence.Replay("kubectl patch %s %s -n %s --type=%s -p '%s'", gvk.GroupKind(), name, namespace, kind, body)
+	Expect(client.Patch(ctx, object, patch, ctrl.FieldOwner(kube.FieldOwner))).To(Succeed())
 }
 
 // remove deletes an object of the shared cluster and returns without waiting for its end.
@@ -118,11 +143,10 @@ func remove[T any, P interface {
 	object := P(new(T))
 	object.SetNamespace(namespace)
 	object.SetName(name)
-	Expect(client.Delete(ctx, object)).To(Succeed())
-
 	gvk, err := client.GroupVersionKindFor(object)
 	Expect(err).NotTo(HaveOccurred())
 	evidence.Replay("kubectl delete %s %s -n %s", gvk.GroupKind(), name, namespace)
+	Expect(client.Delete(ctx, object)).To(Succeed())
 }
 
 // proxyOf finds the one proxy of a managed gateway.

@@ -73,6 +73,8 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 		version, err := proxy.Of(kube.Shared(), ns, pod.Name).Version(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(version).NotTo(BeEmpty())
+		replayLook(ns, "pod", "--selector app=client")
+		evidence.Replay("kubectl exec -n %s deploy/client -c %s -- pilot-agent request GET server_info", ns, sidecar)
 		evidence.API("pod "+pod.Name, "containers %v, sidecar image %s", containers(pod), want)
 		evidence.Config("sidecar", "Envoy %s", version)
 	})
@@ -82,6 +84,7 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
 		Expect(containers(pod)).To(HaveExactElements(echo.Container))
 		Expect(pod.Spec.InitContainers).To(BeEmpty())
+		replayLook(ns, "pod", "--selector app=client")
 		evidence.API("pod "+pod.Name, "containers %v", containers(pod))
 	})
 })

@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -33,7 +34,7 @@ func podsOf(namespace, gateway string) func(context.Context) ([]string, error) {
 var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployManaged), func() {
 	var ns string
 
-	BeforeAll(func(ctx SpecContext) {
+	prepareAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "gateway-life")
 		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/sibling.yaml")
@@ -51,6 +52,7 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP))
 		internal := awaitProgrammed(ctx, ns, "web", gatewayv1.HostnameAddressType)
 		Expect(internal).To(Equal(managedName("web") + "." + ns + ".svc.cluster.local"))
+		evidence.Replay("kubectl get gateway,service -n %s", ns)
 		evidence.API("Gateway web", "address %s became %s", external, internal)
 
 		By("looking at the sibling, which was not asked to")
@@ -65,11 +67,22 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		keptDeployment, keptService, err := madeFor(ctx, ns, "sibling")
 		Expect(err).NotTo(HaveOccurred())
 
+		By("making sure that the garbage collector will know whose they are")
+		owner, err := gateway(ns, "web")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		lostDeployment, lostService, err := madeFor(ctx, ns, "web")
+		Expect(err).NotTo(HaveOccurred())
+		for _, made := range []metav1.Object{lostDeployment, lostService} {
+			Expect(made.GetOwnerReferences()).To(HaveExactElements(HaveField("UID", owner.UID)),
+				"%T %s is not owned by its Gateway and would outlive it", made, made.GetName())
+		}
+
 		remove[gatewayv1.Gateway](ctx, ns, "web")
-		Eventually(ctx, deployed(ns, "web"), timing.Gone, timing.Poll).Should(BeFalse(), "Deployment or Service of the deleted Gateway remains")
+		Eventually(ctx, deployedIn(ns), timing.Gone, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway remains")
 		Eventually(ctx, podsOf(ns, "web"), timing.Gone, timing.Poll).Should(BeEmpty())
 		// Nothing may bring them back.
-		Consistently(ctx, deployed(ns, "web"), timing.Quiet, timing.Poll).Should(BeFalse(), "Deployment or Service of the deleted Gateway came back")
+		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway came back")
+		evidence.Replay("kubectl get deployment,service,pod,serviceaccount -n %s", ns)
 		evidence.API("Gateway web", "deleted; its Deployment, Service and pods are gone")
 
 		By("looking at the sibling")

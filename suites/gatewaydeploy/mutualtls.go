@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/echo"
@@ -25,12 +26,30 @@ func inbound(workload *echo.Workload) func(context.Context) ([]envoy.Chain, erro
 	return func(ctx context.Context) ([]envoy.Chain, error) { return held.Chains(ctx, "virtualInbound") }
 }
 
+// awaitInbound waits until a workload's sidecar lets requests in as the matcher wants.
+func awaitInbound(ctx context.Context, workload *echo.Workload, want types.GomegaMatcher) {
+	GinkgoHelper()
+	Eventually(ctx, inbound(workload), timing.Push, timing.Poll).Should(want, "sidecar of %s.%s", workload.Name, workload.Namespace)
+	evidence.Replay("kubectl exec -n %s deploy/%s -c %s -- pilot-agent request GET 'config_dump?resource=dynamic_listeners'",
+		workload.Namespace, workload.Name, sidecar)
+}
+
+// awaitReach waits until the caller's sidecar knows the pod behind the other workload's Service: until
+// then, what comes back says nothing about the other's policy.
+func awaitReach(ctx context.Context, from, to *echo.Workload) {
+	GinkgoHelper()
+	cluster := "outbound|80||" + to.Name + "." + to.Namespace + ".svc.cluster.local"
+	Eventually(ctx, proxy.Of(kube.Shared(), from.Namespace, from.Pod.Name).EndpointsOf, timing.Push, timing.Poll).WithArguments(cluster).
+		Should(ConsistOf(And(HaveField("Address", HavePrefix(to.Pod.Status.PodIP+":")), HaveField("Healthy", BeTrue()))),
+			"sidecar of %s.%s, endpoints of %s", from.Name, from.Namespace, cluster)
+}
+
 // measure sends requests from one workload to another, once, and records what came back.
 func measure(ctx context.Context, from, to *echo.Workload) echo.Answers {
 	GinkgoHelper()
+	from.Replay(to.URL("/"), requests)
 	answers, err := from.Send(ctx, to.URL("/"), requests)
 	Expect(err).NotTo(HaveOccurred())
-	from.Replay(to.URL("/"), requests)
 	evidence.Traffic(from.Name+"."+from.Namespace+" to "+to.Name+"."+to.Namespace, "%s", answers)
 	return answers
 }
@@ -39,7 +58,7 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 	var mesh map[string]*echo.Workload
 	var outsider *echo.Workload
 
-	BeforeAll(func(ctx SpecContext) {
+	prepareAll(func(ctx SpecContext) {
 		inside := kube.NewNamespace(ctx, "mesh-mtls", kube.Injected)
 		outside := kube.NewNamespace(ctx, "mesh-outside")
 		kube.Apply(ctx, inside, "gatewaydeploy/strict.yaml")
@@ -48,8 +67,9 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 	})
 
 	It("carries requests under STRICT and shows the server who calls", func(ctx SpecContext) {
-		By("waiting until the server's proxy demands TLS")
-		Eventually(ctx, inbound(mesh["server"]), timing.Push, timing.Poll).Should(match.TakeOnlyTLS(echoPort))
+		By("waiting until the server's proxy demands TLS and the client's knows where it is")
+		awaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echoPort))
+		awaitReach(ctx, mesh["client"], mesh["server"])
 
 		By("measuring once")
 		answers := measure(ctx, mesh["client"], mesh["server"])
@@ -61,16 +81,16 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 
 	It("refuses plaintext under STRICT", func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS")
-		Eventually(ctx, inbound(mesh["server"]), timing.Push, timing.Poll).Should(match.TakeOnlyTLS(echoPort))
+		awaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echoPort))
 
 		By("measuring once, from a pod without a sidecar")
-		Expect(measure(ctx, outsider, mesh["server"])).To(match.BeRefused())
+		Expect(measure(ctx, outsider, mesh["server"])).To(match.BeCutOff())
 	})
 
 	It("lets plaintext through where a workload is PERMISSIVE, without an identity", func(ctx SpecContext) {
 		By("waiting until the other server's proxy differs from its namespace's")
-		Eventually(ctx, inbound(mesh["server"]), timing.Push, timing.Poll).Should(match.TakeOnlyTLS(echoPort))
-		Eventually(ctx, inbound(mesh["other-server"]), timing.Push, timing.Poll).ShouldNot(match.TakeOnlyTLS(echoPort))
+		awaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echoPort))
+		awaitInbound(ctx, mesh["other-server"], Not(match.TakeOnlyTLS(echoPort)))
 
 		By("measuring once, from a pod without a sidecar")
 		answers := measure(ctx, outsider, mesh["other-server"])

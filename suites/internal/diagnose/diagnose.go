@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/onsi/ginkgo/v2"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,7 +43,7 @@ func Spec(ctx context.Context, client *kube.Client, root, specID string, namespa
 	if err != nil {
 		return "", err
 	}
-	return c.dir, c.collect(ctx, "spec "+specID, namespaces, since)
+	return c.dir, c.collect(ctx, "spec "+specID+failureOf(ginkgo.CurrentSpecReport()), namespaces, since)
 }
 
 // Cluster writes the folder of a failed provisioning: the system namespaces, the nodes and
@@ -54,6 +55,15 @@ func Cluster(ctx context.Context, client *kube.Client, root string, since time.T
 	}
 	c.clusterScoped = true
 	return c.dir, c.collect(ctx, "the cluster's provisioning", systemNamespaces, since)
+}
+
+// failureOf is how the spec failed, for the head of its summary; empty where it has not.
+func failureOf(report ginkgo.SpecReport) string {
+	if !report.Failed() {
+		return ""
+	}
+	at := report.FailureLocation()
+	return fmt.Sprintf("\n\n%s\nat %s:%d\n", strings.TrimSpace(report.FailureMessage()), filepath.Base(at.FileName), at.LineNumber)
 }
 
 // folder is the stable name of a spec's folder: one level, so that reports can link to it.
@@ -71,8 +81,9 @@ type collector struct {
 	// clusterScoped adds objects that belong to no namespace.
 	clusterScoped bool
 
-	mu    sync.Mutex
-	notes []string
+	mu      sync.Mutex
+	notes   []string
+	remarks map[string][]string
 }
 
 func newCollector(client *kube.Client, dir string) (*collector, error) {
@@ -105,9 +116,9 @@ func (c *collector) collect(ctx context.Context, title string, namespaces []stri
 	namespaces = slices.Compact(slices.Sorted(slices.Values(namespaces)))
 
 	// The pods' own words come first: they are cheap, and they are most often the answer.
-	var head strings.Builder
-	fmt.Fprintf(&head, "Diagnostics of %s\nit began %s, collected from %s\n",
+	head := fmt.Sprintf("Diagnostics of %s\nit began %s, collected from %s\n",
 		title, since.UTC().Format(time.RFC3339), start.UTC().Format(time.RFC3339))
+	var body strings.Builder
 	pods := map[string][]corev1.Pod{}
 	for _, namespace := range namespaces {
 		list, err := c.pods(ctx, namespace)
@@ -115,12 +126,12 @@ func (c *collector) collect(ctx context.Context, title string, namespaces []stri
 			c.note("the pods of "+namespace, err)
 		}
 		pods[namespace] = list
-		fmt.Fprintf(&head, "\n== namespace %s: %d pods ==\n%s", namespace, len(list), podsTable(list))
+		fmt.Fprintf(&body, "\n== namespace %s: %d pods ==\n%s", namespace, len(list), podsTable(list))
 		if lines := describeNotReady(list, c.podEvents(ctx, namespace)); lines != "" {
-			fmt.Fprintf(&head, "not ready:\n%s", lines)
+			head += fmt.Sprintf("\n== not ready in %s ==\n%s", namespace, lines)
 		}
 	}
-	if err := c.write(SummaryFile, []byte(head.String())); err != nil {
+	if err := c.write(SummaryFile, []byte(head+body.String())); err != nil {
 		return fmt.Errorf("collect diagnostics: %w", err)
 	}
 
@@ -134,7 +145,7 @@ func (c *collector) collect(ctx context.Context, title string, namespaces []stri
 	tasks = append(tasks, c.objectTasks(ctx, namespaces)...)
 	c.runAll(ctx, tasks)
 
-	return c.finish(head.String(), time.Since(start))
+	return c.finish(head, body.String(), time.Since(start))
 }
 
 func (c *collector) runAll(ctx context.Context, tasks []task) {
@@ -154,10 +165,10 @@ func (c *collector) runAll(ctx context.Context, tasks []task) {
 	_ = group.Wait()
 }
 
-// finish writes the summary again, with what could not be collected.
-func (c *collector) finish(head string, took time.Duration) error {
+// finish writes the summary again, with what stood out and what could not be collected.
+func (c *collector) finish(head, body string, took time.Duration) error {
 	var text strings.Builder
-	text.WriteString(head)
+	text.WriteString(head + remarked(c.remarks) + body)
 	if len(c.notes) == 0 {
 		fmt.Fprintf(&text, "\ncomplete, in %s\n", took.Round(time.Millisecond))
 	} else {

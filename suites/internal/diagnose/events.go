@@ -20,6 +20,7 @@ func (c *collector) events(ctx context.Context, namespace string) error {
 	if err != nil {
 		return err
 	}
+	c.remark(remarkWarnings, warnings(list.Items)...)
 	return c.write(namespace+"/events.txt", []byte(eventsTable(list.Items)))
 }
 

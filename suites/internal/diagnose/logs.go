@@ -69,6 +69,9 @@ func (c *collector) istiodTasks(ctx context.Context, since time.Time) []task {
 		c.note("the list of istiods", err)
 		return nil
 	}
+	if len(list.Items) == 0 {
+		c.remark(remarkIstiod, "there is no pod of an istiod")
+	}
 	var tasks []task
 	for _, pod := range list.Items {
 		name := "istiod/" + pod.Name + ".log"
@@ -77,6 +80,7 @@ func (c *collector) istiodTasks(ctx context.Context, since time.Time) []task {
 			if err != nil {
 				return err
 			}
+			c.remark(remarkIstiod, complaints(pod.Name, text)...)
 			return c.write(name, []byte(text))
 		}})
 		for _, status := range pod.Status.ContainerStatuses {

@@ -108,6 +108,7 @@ func (c *collector) objects(ctx context.Context, resource schema.GroupVersionRes
 	var text bytes.Buffer
 	for i := range list.Items {
 		list.Items[i].SetManagedFields(nil)
+		c.remark(remarkConditions, unmet(&list.Items[i])...)
 		if resource.GroupResource() == secrets {
 			redact(&list.Items[i])
 		}

@@ -9,12 +9,16 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 
 	"mesh-conformance/suites/internal/diagnose"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // trustDomain is Istio's default, which the suite's meshes keep.
@@ -57,6 +61,9 @@ func Deploy(ctx context.Context, namespace string, names ...string) map[string]*
 }
 
 func await(ctx context.Context, client *kube.Client, namespace, name string) (*Workload, error) {
+	if err := podsCanBeMade(ctx, client.Clientset, namespace, name); err != nil {
+		return nil, err
+	}
 	if err := client.WaitAvailable(ctx, namespace, name); err != nil {
 		return nil, err
 	}
@@ -70,6 +77,34 @@ func await(ctx context.Context, client *kube.Client, namespace, name string) (*W
 		return nil, fmt.Errorf("workload %s/%s has %d pods, not one", namespace, name, len(pods.Items))
 	}
 	return &Workload{Namespace: namespace, Name: name, Pod: &pods.Items[0], cluster: client}, nil
+}
+
+// podsCanBeMade waits until a Deployment has a pod, or until it is plain that it gets none: where a
+// webhook refuses or does not answer, the ReplicaSet's complaint need not be waited out for the time
+// that a rollout may take.
+func podsCanBeMade(ctx context.Context, client kubernetes.Interface, namespace, name string) error {
+	var refused *appsv1.DeploymentCondition
+	err := wait.PollUntilContextTimeout(ctx, timing.Poll, timing.Push, true, func(ctx context.Context) (bool, error) {
+		deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, fmt.Errorf("read deployment %s/%s: %w", namespace, name, err)
+		}
+		refused = nil
+		for i, condition := range deployment.Status.Conditions {
+			if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+				refused = &deployment.Status.Conditions[i]
+			}
+		}
+		return deployment.Status.Replicas > 0, nil
+	})
+	if err != nil && refused != nil {
+		return fmt.Errorf("deployment %s/%s gets no pod after %s: %s: %s", namespace, name, timing.Push, refused.Reason, refused.Message)
+	}
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		// Slow, but not refused: the rollout's own wait goes on.
+		return nil
+	}
+	return err
 }
 
 // URL is a path on the workload's HTTP port, by its Service's full name.

@@ -71,18 +71,19 @@ func Present(certificate *x509.Certificate) types.GomegaMatcher {
 	})
 }
 
-// refusals are the ends of a connection that its far side refused. A timeout or a name that does not
-// resolve is not among them: it would pass for a refusal wherever the way there is broken.
-var refusals = []string{"connection refused", "connection reset by peer", "EOF"}
+// cuts are how a connection ends that the far side took and did not want. A connection that nobody
+// took, a timeout or a name that does not resolve is not among them: it would pass for a proxy's
+// refusal wherever the proxy is not running or the way there is broken.
+var cuts = []string{"connection reset by peer", "EOF"}
 
-// BeRefused holds for requests all of whose connections the far side refused or broke.
-func BeRefused() types.GomegaMatcher {
-	return judgeAnswers("all be refused by the far side", func(answers echo.Answers) (bool, string) {
-		refused := false
-		for _, refusal := range refusals {
-			refused = refused || strings.HasSuffix(answers.Failure, refusal)
+// BeCutOff holds for requests all of whose connections the far side took and broke.
+func BeCutOff() types.GomegaMatcher {
+	return judgeAnswers("all be cut off by the far side", func(answers echo.Answers) (bool, string) {
+		cut := false
+		for _, end := range cuts {
+			cut = cut || strings.HasSuffix(answers.Failure, end)
 		}
-		return refused && answers.Failed == answers.Sent, answers.String()
+		return cut && answers.Failed == answers.Sent, answers.String()
 	})
 }
 

@@ -92,19 +92,19 @@ func TestPresent(t *testing.T) {
 	refuses(t, Present(ours), echo.Answers{})
 }
 
-func TestBeRefused(t *testing.T) {
+func TestBeCutOff(t *testing.T) {
 	check(t, map[string]verdict{
-		"reset":      {BeRefused(), failed("2/2 requests had errors; first error: read tcp 1->2: read: connection reset by peer"), true, []string{"reset by peer"}},
-		"refused":    {BeRefused(), failed("dial tcp 127.0.0.1:1: connect: connection refused"), true, nil},
-		"closed":     {BeRefused(), failed(`Get "http:/": EOF`), true, nil},
-		"timed out":  {BeRefused(), failed("request set timed out after 10s and only 0/1 requests completed"), false, []string{"timed out"}},
-		"no address": {BeRefused(), failed("lookup server: no such host"), false, []string{"no such host"}},
-		"answered":   {BeRefused(), answers(served("a", "")), false, []string{"200 from a"}},
-		"denied":     {BeRefused(), answers(echo.Answer{Status: 403}), false, []string{"403"}},
-		"only one":   {BeRefused(), echo.Answers{Sent: 2, Failed: 1, Failure: "EOF"}, false, []string{"1 failed: EOF"}},
-		"lost":       {BeRefused(), echo.Answers{Sent: 1}, false, nil},
+		"reset":      {BeCutOff(), failed("2/2 requests had errors; first error: read tcp 1->2: read: connection reset by peer"), true, []string{"reset by peer"}},
+		"refused":    {BeCutOff(), failed("dial tcp 127.0.0.1:1: connect: connection refused"), false, []string{"connection refused"}},
+		"closed":     {BeCutOff(), failed(`Get "http:/": EOF`), true, nil},
+		"timed out":  {BeCutOff(), failed("request set timed out after 10s and only 0/1 requests completed"), false, []string{"timed out"}},
+		"no address": {BeCutOff(), failed("lookup server: no such host"), false, []string{"no such host"}},
+		"answered":   {BeCutOff(), answers(served("a", "")), false, []string{"200 from a"}},
+		"denied":     {BeCutOff(), answers(echo.Answer{Status: 403}), false, []string{"403"}},
+		"only one":   {BeCutOff(), echo.Answers{Sent: 2, Failed: 1, Failure: "EOF"}, false, []string{"1 failed: EOF"}},
+		"lost":       {BeCutOff(), echo.Answers{Sent: 1}, false, nil},
 	})
-	refuses(t, BeRefused(), echo.Answers{})
+	refuses(t, BeCutOff(), echo.Answers{})
 }
 
 func TestFailWith(t *testing.T) {

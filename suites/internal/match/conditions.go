@@ -11,6 +11,7 @@ import (
 
 // status is what an object's controllers say of it: one set of conditions, or one for each parent.
 type status struct {
+	object     string
 	generation int64
 	sets       [][]metav1.Condition
 }
@@ -31,7 +32,7 @@ func HaveCondition[K, R ~string](kind K, is metav1.ConditionStatus, reason R) ty
 // HaveListenerCondition is HaveCondition for one listener of a Gateway.
 func HaveListenerCondition(listener gatewayv1.SectionName, kind gatewayv1.ListenerConditionType, is metav1.ConditionStatus, reason gatewayv1.ListenerConditionReason) types.GomegaMatcher {
 	return judging(fmt.Sprintf("have condition %s=%s (%s) on listener %s", kind, is, reason, listener), func(gateway *gatewayv1.Gateway) (bool, string, error) {
-		told := status{generation: gateway.Generation}
+		told := status{object: named("Gateway", gateway), generation: gateway.Generation}
 		for _, candidate := range gateway.Status.Listeners {
 			if candidate.Name == listener {
 				told.sets = append(told.sets, candidate.Conditions)
@@ -52,7 +53,7 @@ func HaveAddress(kind gatewayv1.AddressType) types.GomegaMatcher {
 		if len(seen) == 0 {
 			seen = []string{"no address"}
 		}
-		return ok, strings.Join(seen, ", "), nil
+		return ok, named("Gateway", gateway) + ": " + strings.Join(seen, ", "), nil
 	})
 }
 
@@ -66,11 +67,11 @@ func addressType(address gatewayv1.GatewayStatusAddress) gatewayv1.AddressType {
 func statusOf(object any) (status, error) {
 	switch object := object.(type) {
 	case *gatewayv1.Gateway:
-		return status{object.Generation, [][]metav1.Condition{object.Status.Conditions}}, nil
+		return status{named("Gateway", object), object.Generation, [][]metav1.Condition{object.Status.Conditions}}, nil
 	case *gatewayv1.GatewayClass:
-		return status{object.Generation, [][]metav1.Condition{object.Status.Conditions}}, nil
+		return status{named("GatewayClass", object), object.Generation, [][]metav1.Condition{object.Status.Conditions}}, nil
 	case *gatewayv1.HTTPRoute:
-		told := status{generation: object.Generation}
+		told := status{object: named("HTTPRoute", object), generation: object.Generation}
 		for _, parent := range object.Status.Parents {
 			told.sets = append(told.sets, parent.Conditions)
 		}
@@ -104,7 +105,15 @@ func (s status) String() string {
 		}
 	}
 	if len(lines) == 0 {
-		return "no conditions"
+		lines = []string{"no conditions"}
 	}
-	return strings.Join(lines, "\n    ")
+	return s.object + ": " + strings.Join(lines, "\n    ")
+}
+
+// named is an object as messages call it.
+func named(kind string, object metav1.Object) string {
+	if object.GetNamespace() == "" {
+		return kind + " " + object.GetName()
+	}
+	return kind + " " + object.GetNamespace() + "/" + object.GetName()
 }

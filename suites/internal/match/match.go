@@ -40,5 +40,5 @@ func (j *judgement[T]) FailureMessage(any) string { return j.message("to") }
 func (j *judgement[T]) NegatedFailureMessage(any) string { return j.message("not to") }
 
 func (j *judgement[T]) message(to string) string {
-	return fmt.Sprintf("Expected, as last seen,\n    %s\n%s %s", j.seen, to, j.want)
+	return fmt.Sprintf("Expected %s %s, last seen:\n    %s", to, j.want, j.seen)
 }
