@@ -1,0 +1,76 @@
+# mesh-conformance: qualify a build of Istio 1.20. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Settings, for example: make conformance K8S=1.28 ISTIO=1.20.0 ARGS="--keep --label-filter=gatewaydeploy.managed"
+K8S ?=
+ISTIO ?=
+ARGS ?=
+
+# The driver's own exit codes (1 failed specs, 2 usage, 3 environment) are seen by calling it directly.
+QUALIFY := _output/bin/qualify
+CELL := $(if $(K8S),--kubernetes=$(K8S)) $(if $(ISTIO),--istio=$(ISTIO))
+
+.PHONY: help
+help: ## list the targets
+	@echo "mesh-conformance: does this Istio 1.20 build keep the release's promises?"
+	@echo
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  K8S=1.28 ISTIO=1.20.0 choose the cell; ARGS="..." adds flags of `qualify run` (--help lists them).'
+	@echo '  Reports: _output/latest/report.html'
+
+.PHONY: $(QUALIFY)
+$(QUALIFY):
+	@go build -o $@ ./hack/qualify
+
+.PHONY: conformance
+conformance: $(QUALIFY) ## build what is missing, provision a cluster, run every spec, write the reports
+	@$(QUALIFY) run $(CELL) $(ARGS)
+
+.PHONY: list
+list: $(QUALIFY) ## list rows and specs, without a cluster
+	@$(QUALIFY) list $(ARGS)
+
+.PHONY: report
+report: $(QUALIFY) ## render the reports of the newest run again
+	@$(QUALIFY) report $(ARGS)
+
+.PHONY: bench
+bench: $(QUALIFY) ## time the Gateway API lanes against upstream's own serial run
+	@$(QUALIFY) bench $(CELL) $(ARGS)
+
+.PHONY: test
+test: format vet staticcheck unit ## the project's own tests: no cluster, no root
+
+.PHONY: format
+format: ## check that gofmt has nothing to say
+	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$files" ]; then echo "gofmt: not formatted:"; echo "$$files"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet
+	@go vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck, built from the pins in hack/tools
+	@go tool -modfile=hack/tools/go.mod staticcheck ./...
+
+.PHONY: compiler
+compiler:
+	@command -v cc >/dev/null || { \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	export DEBIAN_FRONTEND=noninteractive; apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; \
+	else echo "no C compiler for the race detector (PATH): install gcc"; exit 3; fi; }
+
+.PHONY: unit
+unit: compiler ## unit tests under the race detector
+	@go test -race ./...
+
+.PHONY: down
+down: $(QUALIFY) ## remove every cluster of the project and stop the private engine; caches and reports stay
+	@$(QUALIFY) down $(ARGS)
+
+.PHONY: clean
+clean: ## remove the reports of all runs
+	@rm -rf _output

@@ -1,0 +1,171 @@
+package results
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/ginkgo/v2/types"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/reports"
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+)
+
+var begun = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func job() *kindconfig.Job {
+	return &kindconfig.Job{Run: "r", Started: begun, Procs: 2, Cell: kindconfig.Cell{
+		Kubernetes: "1.28.15", Istio: "1.20.0", Source: "built", ProxyFlavour: "upstream", ProxyVersion: "1.40.0",
+	}}
+}
+
+func it(text string, state types.SpecState, labels ...string) types.SpecReport {
+	return types.SpecReport{
+		LeafNodeType: types.NodeTypeIt, LeafNodeText: text, LeafNodeLabels: labels, State: state, NumAttempts: 1,
+		StartTime: begun.Add(time.Second), RunTime: 1500 * time.Millisecond, ParallelProcess: 2,
+		LeafNodeLocation: types.CodeLocation{FileName: "/elsewhere/suites/mirroring/mirrors.go", LineNumber: 7},
+	}
+}
+
+func failing(message string, labels ...string) types.SpecReport {
+	spec := it("copies the share", types.SpecStateFailed, labels...)
+	spec.Failure = types.Failure{Message: message}
+	return spec
+}
+
+func TestSpecID(t *testing.T) {
+	cases := map[string]types.SpecReport{
+		"mirroring/copies-50-to-c":                      it("Copies 50% to C!", types.SpecStatePassed, catalogue.Mirroring),
+		"targetref/telemetry/is-heard":                  it("is heard", types.SpecStatePassed, "slow", catalogue.TargetRefTelemetry),
+		"gatewayapi/http/HTTPRouteMatching":             it("HTTPRouteMatching: a route", types.SpecStatePassed, catalogue.GatewayAPIHTTP),
+		"unlisted/nobody-s":                             it("nobody's", types.SpecStatePassed),
+		"mirroring/" + strings.Repeat("ab-", 26) + "ab": it(strings.Repeat("ab ", 40), types.SpecStatePassed, catalogue.Mirroring),
+	}
+	for want, spec := range cases {
+		if got := SpecID(spec); got != want {
+			t.Errorf("SpecID = %q, want %q", got, want)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	const id = "mirroring/copies-the-share"
+	lists := &Lists{
+		KnownDefects: []KnownDefect{{Spec: id, Reason: "known", Link: "l", Istio: []string{"1.20.0"}, Message: "500 of 1000"}},
+	}
+	exempt := &Lists{Exemptions: []Exemption{{Spec: id, Reason: "no filter", Link: "l", Flavours: []string{"upstream"}}}}
+	retried := it("copies the share", types.SpecStatePassed, catalogue.Mirroring)
+	retried.NumAttempts = 2
+	panicked := failing("500 of 1000", catalogue.Mirroring)
+	panicked.State = types.SpecStatePanicked
+	cases := map[string]struct {
+		lists *Lists
+		spec  types.SpecReport
+		want  reports.State
+		says  string
+	}{
+		"passes":                        {&Lists{}, it("copies the share", types.SpecStatePassed, catalogue.Mirroring), reports.StatePassed, ""},
+		"fails":                         {&Lists{}, failing("got 3", catalogue.Mirroring), reports.StateFailed, "got 3"},
+		"times out without a word":      {&Lists{}, it("copies the share", types.SpecStateTimedout, catalogue.Mirroring), reports.StateFailed, "timedout"},
+		"passes at the second try":      {&Lists{}, retried, reports.StateFlaky, ""},
+		"is skipped":                    {&Lists{}, it("copies the share", types.SpecStateSkipped, catalogue.Mirroring), reports.StateNotRun, ""},
+		"fails as known":                {lists, failing("got 500 of 1000", catalogue.Mirroring), reports.StateKnownDefect, "500"},
+		"fails otherwise than known":    {lists, failing("connection refused", catalogue.Mirroring), reports.StateFailed, "refused"},
+		"panics beside a known defect":  {lists, panicked, reports.StateFailed, "500"},
+		"passes although known to fail": {lists, it("copies the share", types.SpecStatePassed, catalogue.Mirroring), reports.StateFailed, "remove the entry"},
+		"is exempt":                     {exempt, it("copies the share", types.SpecStateSkipped, catalogue.Mirroring), reports.StateExempt, ""},
+		"fails although exempt":         {exempt, failing("got 3", catalogue.Mirroring), reports.StateFailed, "got 3"},
+		"runs and passes though exempt": {exempt, it("copies the share", types.SpecStatePassed, catalogue.Mirroring), reports.StatePassed, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			made := specOf(job(), c.lists, c.spec)
+			if made.State != c.want || !strings.Contains(made.Failure, c.says) {
+				t.Errorf("state %s with %q, want %s with %q", made.State, made.Failure, c.want, c.says)
+			}
+		})
+	}
+}
+
+func TestAnotherVersionDoesNotHaveTheDefect(t *testing.T) {
+	lists := &Lists{KnownDefects: []KnownDefect{{Spec: "mirroring/copies-the-share", Reason: "r", Link: "l", Istio: []string{"1.19.0"}}}}
+	if made := specOf(job(), lists, failing("x", catalogue.Mirroring)); made.State != reports.StateFailed {
+		t.Errorf("state %s for a defect of another version", made.State)
+	}
+}
+
+func TestSpecOfCarriesWhatWasSeen(t *testing.T) {
+	spec := failing("got 3", catalogue.Mirroring)
+	for _, entry := range []struct {
+		name  string
+		value any
+	}{
+		{evidence.EntryEvidence, evidence.Item{Level: evidence.LevelConfig, Name: "mirrors", Value: "2"}},
+		{evidence.EntryEvidence, evidence.Item{Level: evidence.LevelTraffic, Name: "answers", Value: "1000 × 200"}},
+		{evidence.EntryReplay, "kubectl get pods"},
+		{EntryDiagnostics, "diagnostics/mirroring"},
+	} {
+		// As it arrives from another process: JSON and text, no value.
+		wrapped := types.WrapEntryValue(entry.value)
+		encoded, err := wrapped.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var arrived types.ReportEntryValue
+		if err := arrived.UnmarshalJSON(encoded); err != nil {
+			t.Fatal(err)
+		}
+		spec.ReportEntries = append(spec.ReportEntries, types.ReportEntry{Name: entry.name, Value: arrived})
+	}
+	made := specOf(job(), &Lists{}, spec)
+	if made.Level != reports.LevelTraffic || len(made.Evidence) != 2 || made.Evidence[1].Value != "1000 × 200" {
+		t.Errorf("evidence %v at level %s", made.Evidence, made.Level)
+	}
+	if len(made.Replay) != 1 || made.Replay[0] != "kubectl get pods" {
+		t.Errorf("replay %q", made.Replay)
+	}
+	if made.Diagnostics != "diagnostics/mirroring" || !strings.Contains(made.Failure, "diagnostics/mirroring") {
+		t.Errorf("diagnostics %q, failure %q", made.Diagnostics, made.Failure)
+	}
+	if made.Seconds != 1.5 || made.Start != 1 || made.Process != 2 {
+		t.Errorf("timing %+v", made)
+	}
+}
+
+func TestCollectFindsFaults(t *testing.T) {
+	setup := types.SpecReport{LeafNodeType: types.NodeTypeSynchronizedBeforeSuite, State: types.SpecStateFailed,
+		Failure: types.Failure{Message: "provisioning: no engine"}}
+	lists := &Lists{
+		Exemptions:   []Exemption{{Spec: "mirroring/gone", Reason: "r", Link: "l", Flavours: []string{"istio"}}},
+		KnownDefects: []KnownDefect{{Spec: "upgrade/gone", Reason: "r", Link: "l", Istio: []string{"1.20.0"}}},
+	}
+	r := Collect(job(), lists, types.Report{EndTime: begun.Add(time.Minute), SpecReports: types.SpecReports{
+		setup,
+		it("a", types.SpecStatePassed, catalogue.Mirroring),
+		it("a", types.SpecStatePassed, catalogue.Mirroring),
+		it("b", types.SpecStatePassed),
+	}})
+	all := strings.Join(r.Problems, "\n")
+	for _, want := range []string{"provisioning: no engine", "two specs have the id mirroring/a", "names no row", "mirroring/gone", "upgrade/gone"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("problems do not say %q:\n%s", want, all)
+		}
+	}
+	if len(r.Rows) != len(catalogue.Rows()) || r.Run.Seconds != 60 {
+		t.Errorf("%d rows, %v s", len(r.Rows), r.Run.Seconds)
+	}
+}
+
+func TestCollectOfACleanRunHasNoFault(t *testing.T) {
+	r := Collect(job(), &Lists{}, types.Report{EndTime: begun, SpecReports: types.SpecReports{
+		it("a", types.SpecStatePassed, catalogue.Mirroring), it("b", types.SpecStatePassed, catalogue.Upgrade),
+	}})
+	if len(r.Problems) != 0 || r.Totals.Passed != 2 {
+		t.Errorf("problems %q, totals %+v", r.Problems, r.Totals)
+	}
+	if at := r.Specs[0].Location; at != "suites/mirroring/mirrors.go:7" {
+		t.Errorf("location %q names the machine that compiled it", at)
+	}
+}
