@@ -77,8 +77,9 @@ func TestConformance(t *testing.T) {
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	job := session.Job()
 	Expect(job).NotTo(BeNil(), "no --job: start the suite through qualify run")
-	// Whoever kills the driver wants the run to end; the suite removes what it made.
-	Expect(session.WatchDriver(job.Lock, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGINT) })).To(Succeed())
+	// Whoever kills the driver wants the run to end: all processes of the suite stop, and the first removes
+	// what it made. A signal to one process alone would leave the others at work (ginkgo v2.34).
+	Expect(session.WatchDriver(job.Lock, func() { _ = syscall.Kill(0, syscall.SIGINT) })).To(Succeed())
 	facts, err := provision(ctx, job)
 	if err != nil {
 		explain(ctx, job, err)

@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,20 +75,35 @@ func list(ctx context.Context, out io.Writer, o listOptions) error {
 	if err != nil {
 		return err
 	}
+	if listing.Selected() == 0 {
+		return noSpec(o.focus, o.labels)
+	}
 	if o.format == formatJSON {
+		if o.focus != "" || o.labels != "" {
+			listing.Rows = selectedRows(listing.Rows)
+		}
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(listing)
 	} else {
 		_, err = io.WriteString(out, listText(listing, o.focus != "" || o.labels != "", terminalColumns(out)))
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// selectedRows are the selected specs and their rows.
+func selectedRows(rows []kindconfig.ListedRow) []kindconfig.ListedRow {
+	var kept []kindconfig.ListedRow
+	for _, row := range rows {
+		if row.Specs = selectedSpecs(row); len(row.Specs) > 0 {
+			kept = append(kept, row)
+		}
 	}
-	if listing.Selected() == 0 {
-		return noSpec(o.focus, o.labels)
-	}
-	return nil
+	return kept
+}
+
+func selectedSpecs(row kindconfig.ListedRow) []kindconfig.ListedSpec {
+	return slices.DeleteFunc(slices.Clone(row.Specs), func(spec kindconfig.ListedSpec) bool { return !spec.Selected })
 }
 
 // noSpec is the error of filters that select nothing.
@@ -101,13 +118,13 @@ func survey(ctx context.Context, tools suiteTools, focus, labels string) (*kindc
 		return nil, problem.Environment("cannot make a temporary folder", os.TempDir(), "", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "list.json")
+	file := filepath.Join(dir, "list.json")
 	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, tools.suite, append([]string{"--ginkgo.dry-run", "--list=" + path},
+	cmd := exec.CommandContext(ctx, tools.suite, append([]string{"--ginkgo.dry-run", "--list=" + file},
 		filterArguments("--ginkgo.", focus, labels)...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &output, &output
 	runErr := cmd.Run()
-	listing, err := kindconfig.LoadListing(path)
+	listing, err := kindconfig.LoadListing(file)
 	if runErr != nil || err != nil {
 		why := runErr
 		if why == nil {
@@ -135,12 +152,7 @@ func listText(listing *kindconfig.Listing, filtered bool, columns int) string {
 	line := func(format string, args ...any) { text.WriteString(cut(fmt.Sprintf(format, args...), columns) + "\n") }
 	rows, selected := 0, 0
 	for _, row := range listing.Rows {
-		var shown []kindconfig.ListedSpec
-		for _, spec := range row.Specs {
-			if spec.Selected {
-				shown = append(shown, spec)
-			}
-		}
+		shown := selectedSpecs(row)
 		if filtered && len(shown) == 0 {
 			continue
 		}
@@ -151,7 +163,8 @@ func listText(listing *kindconfig.Listing, filtered bool, columns int) string {
 			if i == len(shown)-1 {
 				branch, below = "└─", "  "
 			}
-			line("%s %s  %s", branch, spec.ID, spec.Name)
+			// The ids of upstream's tests end in the name that their sentence begins with.
+			line("%s %s  %s", branch, spec.ID, strings.TrimPrefix(spec.Name, path.Base(spec.ID)+": "))
 			for _, mark := range marks(spec) {
 				line("%s     %s", below, mark)
 			}

@@ -35,6 +35,8 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          usageArgs(cobra.NoArgs),
+		// Without it cobra would show its help for an unknown command, and call that a success.
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return problem.Usage(err.Error(), cmd.CommandPath(), "see "+cmd.CommandPath()+" --help")

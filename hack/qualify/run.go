@@ -7,17 +7,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+	"golang.org/x/sync/errgroup"
 
 	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
-	"mesh-conformance/reports"
 )
 
 // runOptions are the flags of `qualify run`.
@@ -29,6 +29,8 @@ type runOptions struct {
 	keep, reuse       bool
 	cache, output     string
 	buildOnly         bool
+	// serial runs upstream's tests in one lane, for the bench.
+	serial bool
 }
 
 func runCommand() *cobra.Command {
@@ -39,21 +41,30 @@ func runCommand() *cobra.Command {
 		Long: "Provision a cell, run the specs on it and write the reports.\n\n" +
 			"Exit codes: 0 the build may be signed, 1 a spec failed, 2 the command line is wrong, 3 the machine is.",
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), cmd.OutOrStdout(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.keep = o.keep || o.reuse
+			_, err := run(cmd.Context(), cmd.OutOrStdout(), o)
+			return err
+		},
 	}
+	addCellFlags(cmd, &o)
+	addFilterFlags(cmd, &o.focus, &o.labels)
+	f := cmd.Flags()
+	f.BoolVar(&o.keep, "keep", false, "leave the cluster running at the end; qualify down removes it")
+	f.BoolVar(&o.reuse, "reuse", false, "use the cluster an earlier run kept, if it is of the same cell; implies --keep")
+	f.BoolVar(&o.buildOnly, "build-only", false, "stop when everything the cell needs is built")
+	return cmd
+}
+
+// addCellFlags adds the flags that say what is run on what.
+func addCellFlags(cmd *cobra.Command, o *runOptions) {
 	f := cmd.Flags()
 	f.StringVar(&o.kubernetes, "kubernetes", "", "Kubernetes version, 1.28 or 1.28.15 (default: the newest pinned)")
 	f.StringVar(&o.istio, "istio", "", "Istio version under test (default: 1.20.0)")
 	f.StringVar(&o.images, "images", images.ChoiceAuto, "where the subject comes from: auto, published or built")
 	f.StringVar(&o.engine, "engine", engine.ChoiceAuto, "container engine: auto, docker or private")
-	f.StringVar(&o.focus, "focus", "", "run only specs whose full name matches this regular expression")
-	f.StringVar(&o.labels, "label-filter", "", "run only specs whose labels match, for example mirroring or gatewayapi.http (a row's id with dots)")
 	f.IntVar(&o.procs, "procs", defaultProcs, "Ginkgo processes")
-	f.BoolVar(&o.keep, "keep", false, "leave the cluster running at the end; qualify down removes it")
-	f.BoolVar(&o.reuse, "reuse", false, "use the cluster an earlier run kept, if it is of the same cell; implies --keep")
-	f.BoolVar(&o.buildOnly, "build-only", false, "stop when everything the cell needs is built")
 	addPlaceFlags(cmd, &o.cache, &o.output)
-	return cmd
 }
 
 // addPlaceFlags adds the flags that every command with files has.
@@ -65,54 +76,56 @@ func addPlaceFlags(cmd *cobra.Command, cache, output *string) {
 // defaultProcs lets the three lanes of Gateway API tests and one of features run side by side.
 const defaultProcs = 4
 
-func run(ctx context.Context, out io.Writer, o runOptions) (err error) {
+// run does one run and gives its folder, which is empty where it did not come that far.
+func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err error) {
 	started := time.Now()
 	versions, err := kindconfig.Load()
 	if err != nil {
-		return err
+		return "", err
 	}
 	kubernetes, err := versions.ForKubernetes(o.kubernetes)
 	if err != nil {
-		return err
+		return "", err
 	}
 	istio, err := versions.ForIstio(o.istio)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := o.check(); err != nil {
-		return err
+		return "", err
 	}
 	at, err := findPlaces(o.cache, o.output)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for dir, flag := range map[string]string{at.cache: "--cache", at.output: "--output"} {
 		if err := writable(dir, flag); err != nil {
-			return err
+			return "", err
 		}
 	}
 	id := started.UTC().Format("20060102-150405")
 	held, err := takeLock(at.cache, id)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, held.release()) }()
 
-	say := func(format string, args ...any) {
-		_, _ = fmt.Fprintf(out, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
-	}
+	say := sayTo(out)
 	say("run %s: Istio %s on Kubernetes %s", id, istio.Version, kubernetes.Version)
-
+	if err := endSurvivors(held.before.Job, say); err != nil {
+		return "", err
+	}
 	need := uint64(warmNeed)
 	if _, statErr := os.Stat(filepath.Join(at.cache, "artifacts")); statErr != nil {
 		need = coldNeed
 	}
 	if err := checkDisk(ctx, at.cache, need); err != nil {
-		return err
+		return "", err
 	}
-	running, err := engine.Ensure(ctx, engine.Options{StateDir: engineDir(at), Choice: o.engine, Source: at.repository, Log: say})
+	engineOptions := engine.Options{StateDir: engineDir(at), Choice: o.engine, Source: at.repository, Log: say}
+	running, err := engine.Ensure(ctx, engineOptions)
 	if err != nil {
-		return err
+		return "", causeOf(ctx, err)
 	}
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
@@ -121,35 +134,50 @@ func run(ctx context.Context, out io.Writer, o runOptions) (err error) {
 			lost(died)
 		}
 	}()
+	crashed := false
+	defer func() {
+		if ctx.Err() != nil || crashed {
+			tidy(ctx, running, engineOptions, started, say)
+		}
+	}()
 
-	cell, tools, err := prepare(ctx, out, say, at, o, running, versions, kubernetes, istio)
+	made, err := prepare(ctx, out, say, at, o, running, versions, kubernetes, istio)
 	if err != nil {
-		return causeOf(ctx, err)
+		return "", causeOf(ctx, err)
 	}
 	if o.buildOnly {
-		say("everything is built: %s", cell.Node)
-		return nil
+		say("everything is built: %s", made.cell.Node)
+		return "", nil
 	}
 	job := &kindconfig.Job{
 		Run: id, Started: started.UTC().Truncate(time.Second), Command: "qualify " + strings.Join(os.Args[1:], " "),
-		Filter: filterText(o), Procs: o.procs, Engine: describeEngine(running), Directory: filepath.Join(at.output, id),
-		Cluster: "mesh-conformance-" + kubernetes.Minor, Network: networkName, Kubeconfig: filepath.Join(at.cache, "kubeconfig-"+kubernetes.Minor),
-		Lock: lockPath(at.cache), Keep: o.keep || o.reuse, Reuse: o.reuse, Cell: *cell,
+		Filter: strings.Join(filterArguments("--", o.focus, o.labels), " "), Procs: o.procs, Engine: describeEngine(running),
+		Directory: filepath.Join(at.output, id), Cluster: clusterPrefix + kubernetes.Minor, Network: networkName,
+		Kubeconfig: filepath.Join(at.cache, "kubeconfig-"+kubernetes.Minor), Lock: lockPath(at.cache),
+		Keep: o.keep, Reuse: o.reuse, Serial: o.serial, Cell: *made.cell,
 	}
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
-		return problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
+		return "", problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
 	}
-	if err := job.Save(); err != nil {
-		return err
-	}
-	if err := pointLatest(at.output, id); err != nil {
-		return err
+	if err := errors.Join(job.Save(), held.starts(job.Path(kindconfig.JobFile)), pointLatest(at.output, id)); err != nil {
+		return "", err
 	}
 	if err := sweepClusters(ctx, running, job, say); err != nil {
-		return causeOf(ctx, err)
+		return job.Directory, noVerdict(job, causeOf(ctx, err))
 	}
-	suiteErr := runSuite(ctx, out, job, o, tools, running)
-	return finish(ctx, out, job, suiteErr)
+	shown := newDisplay(out, made.listing.Selected())
+	suiteErr := runSuite(ctx, shown, job, o, made.tools, running.Environ())
+	shown.close()
+	_, statErr := os.Stat(job.Path(kindconfig.ResultsFile))
+	crashed = statErr != nil
+	return job.Directory, finish(ctx, out, job, suiteErr)
+}
+
+// sayTo gives what shows a line with the time.
+func sayTo(out io.Writer) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		_, _ = fmt.Fprintf(out, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+	}
 }
 
 // check refuses flag values that could only fail later.
@@ -164,55 +192,48 @@ func (o runOptions) check() error {
 		"--images": {o.images, []string{images.ChoiceAuto, images.SourcePublished, images.SourceBuilt}},
 		"--engine": {o.engine, []string{engine.ChoiceAuto, engine.ChoiceDocker, engine.ChoicePrivate}},
 	} {
-		if !contains(choice.allowed, choice.value) {
+		if !slices.Contains(choice.allowed, choice.value) {
 			return problem.Usage(fmt.Sprintf("unknown value %q of %s", choice.value, flag), "qualify run", "give one of "+strings.Join(choice.allowed, ", "))
 		}
 	}
 	return checkFilters(o.focus, o.labels)
 }
 
-func contains(list []string, value string) bool {
-	for _, item := range list {
-		if item == value {
-			return true
-		}
-	}
-	return false
+// prepared is what a run needs beside the engine.
+type prepared struct {
+	cell    *kindconfig.Cell
+	tools   suiteTools
+	listing *kindconfig.Listing
 }
 
-// prepare builds the cell and, beside it, the suite.
+// prepare builds the cell and, beside it, the suite. Filters that select nothing end it as soon as the
+// suite can tell.
 func prepare(ctx context.Context, out io.Writer, say func(string, ...any), at places, o runOptions, running *engine.Engine,
 	versions *kindconfig.Versions, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio,
-) (*kindconfig.Cell, suiteTools, error) {
+) (made prepared, err error) {
 	source, why := images.Decide(ctx, o.images, istio)
 	say("images of the subject and of Kubernetes: %s (%s)", source, why)
-	file, isFile := out.(*os.File)
-	progress, closeProgress := images.NewProgress(out, isFile && term.IsTerminal(int(file.Fd())))
+	progress, closeProgress := images.NewProgress(out, terminalColumns(out) > 0)
+	defer closeProgress()
+	group, ctx := errgroup.WithContext(ctx)
 	builder, err := images.New(ctx, running, versions, images.Options{Repository: at.repository, Cache: at.cache, Source: source, Progress: progress})
 	if err != nil {
-		return nil, suiteTools{}, err
+		return made, err
 	}
-	type built struct {
-		tools suiteTools
-		err   error
-	}
-	suite := make(chan built, 1)
-	go func() {
-		tools, err := buildSuite(ctx, at)
-		suite <- built{tools, err}
-	}()
-	cell, err := builder.Cell(ctx, kubernetes, istio)
-	closeProgress()
-	compiled := <-suite
-	return cell, compiled.tools, errors.Join(err, compiled.err)
-}
-
-// causeOf prefers why a context ended, an engine's death for example, to the errors that followed.
-func causeOf(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return err
+	group.Go(func() (err error) {
+		made.cell, err = builder.Cell(ctx, kubernetes, istio)
+		return err
+	})
+	group.Go(func() (err error) {
+		if made.tools, err = buildSuite(ctx, at.repository, filepath.Join(at.cache, "bin")); err != nil {
+			return err
+		}
+		if made.listing, err = survey(ctx, made.tools, o.focus, o.labels); err == nil && made.listing.Selected() == 0 {
+			err = noSpec(o.focus, o.labels)
+		}
+		return err
+	})
+	return made, group.Wait()
 }
 
 func engineDir(at places) string { return filepath.Join(at.cache, "engine") }
@@ -225,55 +246,32 @@ func describeEngine(e *engine.Engine) string {
 	return "Docker " + e.Version + ", " + kind
 }
 
-// filterText is empty when every spec was asked for.
-func filterText(o runOptions) string {
-	var parts []string
-	if o.focus != "" {
-		parts = append(parts, "--focus="+o.focus)
-	}
-	if o.labels != "" {
-		parts = append(parts, "--label-filter="+o.labels)
-	}
-	return strings.Join(parts, " ")
-}
-
 // pointLatest makes _output/latest a link to this run, in one step.
 func pointLatest(output, id string) error {
 	next := filepath.Join(output, ".latest-"+id)
 	if err := os.Symlink(id, next); err != nil {
 		return problem.Environment("cannot link the newest run", output, "", err)
 	}
-	if err := os.Rename(next, filepath.Join(output, "latest")); err != nil {
-		return problem.Environment("cannot link the newest run", filepath.Join(output, "latest"), "move away what is there",
+	if err := os.Rename(next, filepath.Join(output, latestLink)); err != nil {
+		return problem.Environment("cannot link the newest run", filepath.Join(output, latestLink), "move away what is there",
 			errors.Join(err, os.Remove(next)))
 	}
 	return nil
 }
 
-// finish renders the reports of a run and gives the verdict.
+// finish gives the verdict of a run and renders its reports. A run that was interrupted, or whose
+// engine died, has no verdict: what it left as results would call specs failed that were only stopped.
 func finish(ctx context.Context, out io.Writer, job *kindconfig.Job, suiteErr error) error {
-	if line, err := os.ReadFile(job.Path(kindconfig.EnvironmentFile)); err == nil {
-		return problem.Environment(strings.TrimSpace(string(line)), "", "see "+job.Path(kindconfig.DiagnosticsDir), nil)
+	if ctx.Err() != nil {
+		return noVerdict(job, causeOf(ctx, suiteErr))
 	}
-	if context.Cause(ctx) != nil {
-		return causeOf(ctx, suiteErr)
-	}
-	results, err := reports.Load(job.Path(kindconfig.ResultsFile))
-	if err != nil {
-		return problem.Environment("the suite left no results", job.Path(suiteLog), "read its end", errors.Join(suiteErr, err))
-	}
-	if err := reports.Render(job.Directory, results); err != nil {
-		return problem.Environment("cannot write the reports", job.Directory, "", err)
-	}
-	reports.Summary(out, results, job.Directory, terminalWidth(out))
-	return reports.Verdict(results)
-}
-
-func terminalWidth(out io.Writer) int {
-	if file, ok := out.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			return width
+	_, statErr := os.Stat(job.Path(kindconfig.EnvironmentFile))
+	if _, err := os.Stat(job.Path(kindconfig.ResultsFile)); err != nil && statErr != nil {
+		why := suiteErr
+		if said := crash(job.Path(suiteLog)); said != "" {
+			why = errors.New(said)
 		}
+		return noVerdict(job, problem.Environment("the suite left no results", job.Path(suiteLog), "read its end", why))
 	}
-	return 100
+	return conclude(out, job.Directory)
 }

@@ -31,7 +31,7 @@ const (
 func buildSuite(ctx context.Context, repository, bin string) (suiteTools, error) {
 	tools := suiteTools{suite: filepath.Join(bin, "suite.test"), ginkgo: filepath.Join(bin, "ginkgo")}
 	for _, args := range [][]string{
-		{"test", "-c", "-o", tools.suite, "./suites"},
+		{"test", "-c", "-ldflags=-s -w", "-o", tools.suite, "./suites"},
 		{"build", "-o", tools.ginkgo, "github.com/onsi/ginkgo/v2/ginkgo"},
 	} {
 		var output bytes.Buffer

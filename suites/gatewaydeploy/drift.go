@@ -20,8 +20,10 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		ns = kube.NewNamespace(ctx, "gateway-drift")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
+		awaitManaged(ctx, ns, "web")
 	})
 
+	// Each spec takes away some of it.
 	BeforeEach(func(ctx SpecContext) { awaitManaged(ctx, ns, "web") })
 
 	It("is made again after somebody deletes the Service", func(ctx SpecContext) {

@@ -83,8 +83,8 @@ func beOnlyThatOf(gateway string) types.GomegaMatcher {
 // awaitManaged waits until istiod has made a Gateway's Deployment and Service, in that order.
 func awaitManaged(ctx context.Context, namespace, gateway string) {
 	GinkgoHelper()
-	Eventually(ctx, service(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil())
-	Eventually(ctx, deployment(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil())
+	Eventually(ctx, service(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil(), "istiod makes no Service for Gateway %s/%s", namespace, gateway)
+	Eventually(ctx, deployment(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil(), "istiod makes no Deployment for Gateway %s/%s", namespace, gateway)
 }
 
 // awaitProgrammed waits until a Gateway's proxy runs and its status gives one address of that

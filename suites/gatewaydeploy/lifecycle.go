@@ -38,6 +38,8 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		ns = kube.NewNamespace(ctx, "gateway-life")
 		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/sibling.yaml")
+		awaitManaged(ctx, ns, "web")
+		awaitManaged(ctx, ns, "sibling")
 	})
 
 	It("switches to a ClusterIP Service, and its status to the Service's name", func(ctx SpecContext) {
@@ -62,8 +64,6 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 	})
 
 	It("takes its Deployment and Service with it when it is deleted, and nobody else's", func(ctx SpecContext) {
-		awaitManaged(ctx, ns, "web")
-		awaitManaged(ctx, ns, "sibling")
 		keptDeployment, keptService, err := madeFor(ctx, ns, "sibling")
 		Expect(err).NotTo(HaveOccurred())
 

@@ -7,10 +7,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +20,7 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/diagnose"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/failure"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/proxy"
@@ -35,9 +38,22 @@ const systemNamespace = "kube-system"
 const last = SpecPriority(math.MinInt32)
 
 var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invariants), func() {
+	// suspects are the namespaces whose diagnostics tell about the spec's findings: the specs make none
+	// of their own.
+	var suspects []string
+
+	BeforeEach(func() { suspects = []string{mesh.Namespace} })
+
+	JustAfterEach(func(ctx SpecContext) {
+		if CurrentSpecReport().Failed() {
+			slices.Sort(suspects)
+			failure.Dump(ctx, suspects)
+		}
+	})
+
 	It("no istiod has restarted or panicked", func(ctx SpecContext) {
 		pods := istiods(ctx)
-		findings := restarts(pods)
+		findings := append(restarts(pods), replaced(pods, replicaSetsOf(ctx, mesh.Namespace))...)
 		lines := 0
 		for _, pod := range pods {
 			for _, log := range logsOf(ctx, &pod) {
@@ -85,6 +101,9 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 			Expect(err).NotTo(HaveOccurred())
 			asked++
 			counters += len(rejected.Counters)
+			if len(rejected.Lines()) > 0 {
+				suspects = append(suspects, p.Namespace)
+			}
 			for _, line := range rejected.Lines() {
 				findings = append(findings, fmt.Sprintf("%s: %s", p, line))
 			}
@@ -100,10 +119,16 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		pods := podsOf(ctx, metav1.NamespaceAll, "")
 		evidence.API("pods", "%d in all namespaces", len(pods))
 		evidence.Replay("kubectl get pods --all-namespaces")
+		for _, pod := range pods {
+			if len(restarts([]corev1.Pod{pod})) > 0 {
+				suspects = append(suspects, pod.Namespace)
+			}
+		}
 		expectExplained(restarts(pods))
 	})
 
 	It("the system pods of Kubernetes are ready and none was killed for its memory", func(ctx SpecContext) {
+		suspects = []string{systemNamespace}
 		pods := podsOf(ctx, systemNamespace, "")
 		evidence.API("pods of "+systemNamespace, "%d", len(pods))
 		evidence.Replay("kubectl get pods --namespace %s", systemNamespace)
@@ -125,7 +150,25 @@ func expectExplained(findings []string) {
 	for _, line := range excused {
 		evidence.API("excused", "%s", line)
 	}
-	Expect(unexplained).To(BeEmpty())
+	if len(unexplained) > 0 {
+		Fail(told(unexplained), 1)
+	}
+}
+
+// told is the failure for findings: the first line has the first of them, and how many there are.
+func told(findings []string) string {
+	head := findings[0]
+	if more := len(findings) - 1; more > 0 {
+		head += fmt.Sprintf(" (and %d more)", more)
+	}
+	return strings.Join(append([]string{head}, findings[1:]...), "\n")
+}
+
+func replicaSetsOf(ctx context.Context, namespace string) []appsv1.ReplicaSet {
+	GinkgoHelper()
+	list, err := kube.Shared().Clientset.AppsV1().ReplicaSets(namespace).List(ctx, metav1.ListOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	return list.Items
 }
 
 func podsOf(ctx context.Context, namespace, selector string) []corev1.Pod {

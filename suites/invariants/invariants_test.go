@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func podOf(name string, status corev1.ContainerStatus, initial bool) corev1.Pod {
@@ -44,6 +46,38 @@ func TestRestarts(t *testing.T) {
 	}
 	if got := restarts(pods[:2]); len(got) != 0 {
 		t.Errorf("restarts of steady pods = %q", got)
+	}
+}
+
+func TestReplaced(t *testing.T) {
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	set := appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "istiod-a", UID: "a", CreationTimestamp: metav1.NewTime(began)}}
+	controls := true
+	pod := func(name string, after time.Duration, owner types.UID) corev1.Pod {
+		return corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns", Name: name, CreationTimestamp: metav1.NewTime(began.Add(after)),
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "istiod-a", UID: owner, Controller: &controls}},
+		}}
+	}
+	pods := []corev1.Pod{
+		pod("first", time.Second, "a"), pod("second", 5*time.Minute, "a"), pod("of-another", 5*time.Minute, "b"),
+		{ObjectMeta: metav1.ObjectMeta{Name: "of-nobody"}},
+	}
+	want := []string{"ns/second was made 5m0s after ReplicaSet istiod-a, in place of a pod that is gone"}
+	if got := replaced(pods, []appsv1.ReplicaSet{set}); !slices.Equal(got, want) {
+		t.Errorf("replaced = %q", got)
+	}
+	if got := replaced(pods[:1], []appsv1.ReplicaSet{set}); len(got) != 0 {
+		t.Errorf("replaced = %q", got)
+	}
+}
+
+func TestTold(t *testing.T) {
+	if got := told([]string{"a"}); got != "a" {
+		t.Errorf("told %q", got)
+	}
+	if got := told([]string{"a", "b", "c"}); got != "a (and 2 more)\nb\nc" {
+		t.Errorf("told %q", got)
 	}
 }
 

@@ -5,8 +5,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"mesh-conformance/suites/internal/timing"
 )
 
 // restarts gives a finding per container that did not run through.
@@ -25,6 +31,28 @@ func restarts(pods []corev1.Pod) []string {
 				}
 			}
 			findings = append(findings, finding)
+		}
+	}
+	return findings
+}
+
+// replaced gives a finding per pod that was made long after its ReplicaSet: another pod had its place
+// before, and what ended that one shows in no counter of restarts.
+func replaced(pods []corev1.Pod, sets []appsv1.ReplicaSet) []string {
+	made := map[types.UID]time.Time{}
+	for _, set := range sets {
+		made[set.UID] = set.CreationTimestamp.Time
+	}
+	var findings []string
+	for _, pod := range pods {
+		owner := metav1.GetControllerOf(&pod)
+		if owner == nil {
+			continue
+		}
+		began, known := made[owner.UID]
+		if late := pod.CreationTimestamp.Sub(began); known && late > timing.Push {
+			findings = append(findings, fmt.Sprintf("%s/%s was made %s after %s %s, in place of a pod that is gone",
+				pod.Namespace, pod.Name, late, owner.Kind, owner.Name))
 		}
 	}
 	return findings

@@ -115,14 +115,24 @@ func warnings(events []corev1.Event) []string {
 // complaint is a line of istiod's log at level warn, error or fatal.
 var complaint = regexp.MustCompile(`^\S+\t(?:warn|error|fatal)\t`)
 
-// complaints are the lines in which an istiod complains.
+// complaints are the lines in which an istiod complains, each once, with the time it was last said.
 func complaints(istiod, log string) []string {
-	var lines []string
+	last, count := map[string]string{}, map[string]int{}
 	for line := range strings.Lines(log) {
 		if complaint.MatchString(line) {
-			at, rest, _ := strings.Cut(oneLine(line), " ")
-			lines = append(lines, fmt.Sprintf("%s %s %s", at, istiod, rest))
+			at, said, _ := strings.Cut(oneLine(line), " ")
+			last[said] = at
+			count[said]++
 		}
 	}
+	var lines []string
+	for said, at := range last {
+		line := fmt.Sprintf("%s %s %s", at, istiod, said)
+		if count[said] > 1 {
+			line += fmt.Sprintf(" (×%d)", count[said])
+		}
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
 	return lines
 }

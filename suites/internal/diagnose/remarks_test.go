@@ -65,8 +65,9 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestComplaints(t *testing.T) {
-	log := "2026-01-02T03:04:05Z\tinfo\tads\tfine\n2026-01-02T03:04:06Z\twarn\tads\tADS:LDS: ACK ERROR a.ns-1\nwarn\tof nobody\n"
-	want := []string{"2026-01-02T03:04:06Z istiod-1 warn ads ADS:LDS: ACK ERROR a.ns-1"}
+	log := "2026-01-02T03:04:05Z\tinfo\tads\tfine\n2026-01-02T03:04:06Z\twarn\tads\tACK ERROR a\nwarn\tof nobody\n" +
+		"2026-01-02T03:04:07Z\terror\tads\tonce\n2026-01-02T03:04:08Z\twarn\tads\tACK ERROR a\n"
+	want := []string{"2026-01-02T03:04:07Z istiod-1 error ads once", "2026-01-02T03:04:08Z istiod-1 warn ads ACK ERROR a (×2)"}
 	if got := complaints("istiod-1", log); !slices.Equal(got, want) {
 		t.Errorf("complaints = %q", got)
 	}

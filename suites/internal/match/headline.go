@@ -12,7 +12,7 @@ var (
 	// asGo is the Go type that Gomega prints before a value.
 	asGo = regexp.MustCompile(`<[*\[\]A-Za-z0-9_./]+(?: \| [^>]*)?>:? ?`)
 	// erred are Gomega's own words for a function that gave an error, which follows them.
-	erred = regexp.MustCompile(`^(?:The function passed to (?:Eventually|Consistently) returned the following error:|Unexpected error:|Expected success, but got an error:)\s*`)
+	erred = regexp.MustCompile(`(?m)^(?:The function passed to (?:Eventually|Consistently) returned the following error:|Unexpected error:|Expected success, but got an error:)\s*`)
 	// dump is where Gomega begins to print an error or an object as Go data, after its words.
 	dump = regexp.MustCompile(`(?m)^\s*(?:<[*][^>]*>: ?)?[{]`)
 )
@@ -29,13 +29,24 @@ func Headline(message string) string {
 		message = message[len(found[0]):]
 		waited = " (" + strings.ToLower(found[1]) + " after " + found[2] + "s)"
 	}
-	said := erred.ReplaceAllString(strings.TrimSpace(message), "")
+	// What the assertion was about stands before an error, where it was given.
+	said := strings.TrimPrefix(erred.ReplaceAllString(strings.TrimSpace(message), ": "), ": ")
 	if at := dump.FindStringIndex(said); at != nil && at[0] > 0 {
 		said = said[:at[0]]
 	}
 	said = strings.Join(strings.Fields(asGo.ReplaceAllString(said, "")), " ")
+	said = strings.Replace(said, " : ", ": ", 1)
 	if room := headlineRunes - len(waited); utf8.RuneCountInString(said) > room {
 		said = string([]rune(said)[:room-1]) + "…"
 	}
 	return said + waited
+}
+
+// WithHeadline puts its headline before a message of several lines.
+func WithHeadline(message string) string {
+	message = strings.TrimSpace(message)
+	if !strings.Contains(message, "\n") {
+		return message
+	}
+	return Headline(message) + "\n\n" + message
 }

@@ -166,7 +166,7 @@ func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.Spe
 func State(job *kindconfig.Job, lists *Lists, spec types.SpecReport) kindconfig.Event {
 	made := specOf(job, lists, spec)
 	return kindconfig.Event{
-		Row: made.Row, Name: made.Name, State: string(made.State), Seconds: made.Seconds, Process: made.Process,
+		ID: made.ID, Row: made.Row, Name: made.Name, State: string(made.State), Seconds: made.Seconds, Process: made.Process,
 		Message: firstLine(made.Failure),
 	}
 }

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"mesh-conformance/hack/problem"
+)
+
+// Each of these must be refused before anything is locked, built or started.
+func TestBadCommandLines(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	output := t.TempDir()
+	for _, c := range []struct {
+		line string
+		want string
+	}{
+		{"nosuch", `unknown command "nosuch" for "qualify" (qualify); see qualify --help`},
+		{"--nosuch", "unknown flag: --nosuch (qualify); see qualify --help"},
+		{"run --nosuch", "unknown flag: --nosuch (qualify run); see qualify run --help"},
+		{"run extra", `unknown command "extra" for "qualify run" (qualify run)`},
+		{"run --procs=many", `invalid argument "many" for "--procs"`},
+		{"run --procs=0", "--procs is 0"},
+		{"run --kubernetes=1.99", "1.28"},
+		{"run --istio=9.9.9", "1.20.0"},
+		{"run --images=stolen", `unknown value "stolen" of --images (qualify run); give one of auto, published, built`},
+		{"run --engine=steam", `unknown value "steam" of --engine (qualify run); give one of auto, docker, private`},
+		{"run --focus=(", "malformed --focus: "},
+		{"run --label-filter=(a", "malformed --label-filter: "},
+		{"bench --images=stolen", `unknown value "stolen" of --images`},
+		{"bench --focus=x", "unknown flag: --focus"},
+		{"list extra", `unknown command "extra" for "qualify list"`},
+		{"list --output-format=xml", `unknown value "xml" of --output-format (qualify list); give text or json`},
+		{"list --focus=(", "malformed --focus: "},
+		{"list --label-filter=a,&&", "malformed --label-filter: "},
+		{"down extra", `unknown command "extra" for "qualify down"`},
+		{"report --output=" + output, "there is no run yet (" + output + "); start one with qualify run"},
+		{"report --output=" + output + " 20260102-030405", "there is no run 20260102-030405"},
+		{"report /dev/null", "not a run's folder (/dev/null)"},
+	} {
+		cmd := newCommand()
+		var out bytes.Buffer
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		cmd.SetArgs(strings.Fields(c.line))
+		err := cmd.ExecuteContext(t.Context())
+		if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("qualify %s: exit code %d, %v; want %d, %s", c.line, problem.ExitCode(err), err, problem.ExitUsage, c.want)
+		}
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	for _, line := range []string{"", "--help", "run --help", "list --help", "report --help", "bench --help", "down --help"} {
+		cmd := newCommand()
+		var out bytes.Buffer
+		cmd.SetOut(&out)
+		cmd.SetArgs(strings.Fields(line))
+		if err := cmd.ExecuteContext(t.Context()); err != nil || !strings.Contains(out.String(), "Usage:") {
+			t.Errorf("qualify %s: %v\n%s", line, err, out.String())
+		}
+	}
+}
+
+func TestCheckFilters(t *testing.T) {
+	for _, c := range []struct {
+		focus, labels string
+		ok            bool
+	}{
+		{"", "", true}, {"Mesh.*", "gatewayapi.http || mirroring", true}, {"", benchLabels, true}, {warmUpFocus, "!invariants", true},
+		{"[", "", false}, {"", "a &&", false}, {"", "/[/", false},
+	} {
+		err := checkFilters(c.focus, c.labels)
+		if (err == nil) != c.ok || (err != nil && problem.ExitCode(err) != problem.ExitUsage) {
+			t.Errorf("checkFilters(%q, %q) = %v", c.focus, c.labels, err)
+		}
+	}
+}
