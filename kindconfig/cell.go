@@ -4,7 +4,8 @@ package kindconfig
 type Image struct {
 	Name      string `json:"name"`
 	Reference string `json:"reference"`
-	// Digest of the manifest, sha256:…; of the node image, which exists in an engine only, its id.
+	// Digest of the manifest of this architecture, sha256:…; of a built node image, which exists in an
+	// engine only, its id.
 	Digest string `json:"digest"`
 	// Source is built or published.
 	Source string `json:"source"`
@@ -15,6 +16,7 @@ type Image struct {
 // Cell is what the driver prepared and the suite provisions from: one Kubernetes version, one
 // Istio build. Paths are absolute.
 type Cell struct {
+	// Kubernetes is the version that runs: kind publishes other patch releases than are built.
 	Kubernetes string `json:"kubernetes"`
 	Istio      string `json:"istio"`
 	// Source of the subject and of Kubernetes: built or published.

@@ -3,11 +3,14 @@ package images
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -33,23 +36,31 @@ wait $pid || true
 rm -rf /tmp/containerd.log /run/containerd
 `
 
-// bakeLabel marks staging containers. A second label names the cache, so that nobody's but the own ones
-// are removed.
-const bakeLabel = "mesh-conformance=bake"
-
-func (b *Builder) cacheLabel() string { return "mesh-conformance.cache=" + b.store.dir }
+// bakePrefix begins the names of the staging containers of this cache. A label would not tell them from
+// clusters: a committed image hands its container's labels on to every node made of it.
+func (b *Builder) bakePrefix() string {
+	sum := sha256.Sum256([]byte(b.store.dir))
+	return "mesh-conformance-bake-" + hex.EncodeToString(sum[:4]) + "-"
+}
 
 // sweepEngine removes the staging containers of builds that were killed.
 func (b *Builder) sweepEngine(ctx context.Context) error {
-	out, err := b.engine.Docker(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label="+bakeLabel, "--filter", "label="+b.cacheLabel()).Output()
-	if err != nil {
-		return problem.Environment("the container engine does not list its containers", "docker ps", "check the engine", err)
+	var listed, said bytes.Buffer
+	cmd := b.dockerCommand(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", "name="+b.bakePrefix())
+	cmd.Stdout, cmd.Stderr = &listed, &said
+	if err := run(cmd); err != nil {
+		return problem.Environment("the container engine does not list its containers", lastLine(said.String()), "check the engine", err)
 	}
-	left := strings.Fields(string(out))
+	left := strings.Fields(listed.String())
 	if len(left) == 0 {
 		return nil
 	}
-	return b.docker(ctx, io.Discard, append([]string{"rm", "--force", "--volumes"}, left...)...)
+	if err := b.docker(ctx, io.Discard, append([]string{"rm", "--force", "--volumes"}, left...)...); err != nil {
+		return err
+	}
+	// The killed build may have got as far as removing its image.
+	_ = b.docker(ctx, io.Discard, "rmi", "--no-prune", stagingReference)
+	return nil
 }
 
 // bake loads the base, imports the images inside a privileged container and commits it.
@@ -57,7 +68,7 @@ func (b *Builder) bake(ctx context.Context, log io.Writer, base, archive, refere
 	if err := b.docker(ctx, log, "load", "--quiet", "--input", base); err != nil {
 		return err
 	}
-	container := "mesh-conformance-bake-" + fmt.Sprint(os.Getpid())
+	container := b.bakePrefix() + fmt.Sprint(os.Getpid())
 	defer func() {
 		// Also after Ctrl-C: the container is ours and must not stay.
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -65,7 +76,7 @@ func (b *Builder) bake(ctx context.Context, log io.Writer, base, archive, refere
 		_ = b.docker(cleanup, log, "rm", "--force", "--volumes", container)
 		err = errors.Join(err, b.docker(cleanup, log, "rmi", "--no-prune", stagingReference))
 	}()
-	if err := b.docker(ctx, log, "run", "--name", container, "--label", bakeLabel, "--label", b.cacheLabel(), "--privileged", "--network=none",
+	if err := b.docker(ctx, log, "run", "--name", container, "--privileged", "--network=none",
 		"--volume", archive+":/images.tar:ro", "--entrypoint", "/bin/sh", stagingReference, "-c", nodeSetup); err != nil {
 		return err
 	}
@@ -73,12 +84,21 @@ func (b *Builder) bake(ctx context.Context, log io.Writer, base, archive, refere
 	return b.docker(ctx, log, "commit", "--change", "ENTRYPOINT "+string(entrypoint), "--change", "CMD []", container, reference)
 }
 
+// dockerCommand prepares a docker command out of reach of the terminal's Ctrl-C. A cancelled one is killed:
+// a polite signal would be passed on to the container and waited for.
+func (b *Builder) dockerCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := b.engine.Docker(ctx, args...)
+	ownGroup(cmd)
+	cmd.WaitDelay = stopPatience
+	return cmd
+}
+
 // docker runs one docker command; its last line of output explains a failure.
 func (b *Builder) docker(ctx context.Context, log io.Writer, args ...string) error {
 	var tail bytes.Buffer
-	cmd := b.engine.Docker(ctx, args...)
+	cmd := b.dockerCommand(ctx, args...)
 	cmd.Stdout, cmd.Stderr = log, io.MultiWriter(log, &tail)
-	if err := cmd.Run(); err != nil {
+	if err := run(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -89,6 +109,6 @@ func (b *Builder) docker(ctx context.Context, log io.Writer, args ...string) err
 
 // imageID is the engine's id of a reference.
 func (b *Builder) imageID(ctx context.Context, reference string) (string, error) {
-	out, err := b.engine.Docker(ctx, "image", "inspect", "--format", "{{.Id}}", reference).Output()
+	out, err := b.dockerCommand(ctx, "image", "inspect", "--format", "{{.Id}}", reference).Output()
 	return strings.TrimSpace(string(out)), err
 }

@@ -2,7 +2,6 @@ package images
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,7 +43,8 @@ type Builder struct {
 	apt       sync.Mutex
 }
 
-// New checks that a Go toolchain is there and prepares the store.
+// New checks that a Go toolchain is there, prepares the store and removes what a killed build left. No
+// other build of the same cache may be under way.
 func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, options Options) (*Builder, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
 	if err != nil {
@@ -60,7 +60,10 @@ func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, opti
 	if err := os.MkdirAll(filepath.Join(options.Cache, "artifacts"), 0o755); err != nil {
 		return nil, problem.Environment("cannot write the build cache", options.Cache, "make it writable or set --cache", err)
 	}
-	return b, errors.Join(b.sweepEngine(ctx), b.store.sweep())
+	if err := b.sweepEngine(ctx); err != nil {
+		return nil, err
+	}
+	return b, b.store.sweep()
 }
 
 // Cell builds, or pulls, what the cell of these two versions needs and describes it.

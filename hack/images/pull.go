@@ -88,9 +88,9 @@ func (b *Builder) pulledNode(kubernetes kindconfig.Kubernetes) (*artifact, error
 	}
 	build := func(ctx context.Context, out string, log io.Writer) error {
 		var said bytes.Buffer
-		cmd := b.engine.Docker(ctx, "pull", "--quiet", reference)
+		cmd := b.dockerCommand(ctx, "pull", "--quiet", reference)
 		cmd.Stdout, cmd.Stderr = log, io.MultiWriter(log, &said)
-		if err := cmd.Run(); err != nil {
+		if err := run(cmd); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"mesh-conformance/hack/problem"
@@ -66,19 +67,31 @@ func (b *Builder) rootfs(name string, packages []string, hooks ...string) *artif
 		if source := debianSources(); source != "" {
 			args = append(args, source)
 		}
-		var tail bytes.Buffer
-		cmd := command(ctx, io.MultiWriter(log, &tail), "mmdebstrap", args...)
-		cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(out), "SOURCE_DATE_EPOCH=0")
+		temp := filepath.Join(out, "tmp")
+		if err := os.Mkdir(temp, 0o755); err != nil {
+			return err
+		}
+		var said bytes.Buffer
+		cmd := isolated(ctx, io.MultiWriter(log, &said), "mmdebstrap", args...)
+		cmd.Env = append(os.Environ(), "TMPDIR="+temp, "SOURCE_DATE_EPOCH=0")
 		if err := run(cmd); err != nil {
-			return problem.Environment("cannot build a Debian root file system", lastLine(tail.String()),
+			return problem.Environment("cannot build a Debian root file system", firstLine(said.String(), "Failed to fetch", "E: "),
 				"check that Debian's packages can be reached and run again: what is built is kept", err)
 		}
-		return nil
+		return os.RemoveAll(temp)
 	}
 	return &artifact{
 		name: name + "-rootfs", inputs: append(append([]string{release, b.goarch, strings.Join(docs, " ")}, packages...), hooks...),
 		expect: 60 * time.Second, build: build,
 	}
+}
+
+// isolated prepares a child with mounts and processes of its own: when it is killed, nothing that it
+// mounted and nobody that it started is left.
+func isolated(ctx context.Context, log io.Writer, name string, args ...string) *exec.Cmd {
+	cmd := command(ctx, log, "unshare", append([]string{"--mount", "--pid", "--fork", "--kill-child", "--", name}, args...)...)
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	return cmd
 }
 
 // debianSources is the host's own list where the host is Debian, so that its mirror is used; elsewhere
@@ -114,7 +127,7 @@ func (b *Builder) ensureTool(ctx context.Context, log io.Writer, program, pkg st
 		cmd := command(ctx, io.MultiWriter(log, &tail), "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if err := run(cmd); err != nil {
-			return problem.Environment("cannot install "+pkg, lastLine(tail.String()), "check that Debian's packages can be reached and run again", err)
+			return problem.Environment("cannot install "+pkg, firstLine(tail.String(), "Failed to fetch", "E: "), "check that Debian's packages can be reached and run again", err)
 		}
 	}
 	return nil

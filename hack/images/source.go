@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -32,6 +33,12 @@ func decide(choice string, istio kindconfig.Istio, ask func(string) error) (sour
 		return SourceBuilt, "no published images are pinned"
 	}
 	if err := ask(reference); err != nil {
+		switch refusalOf(err) {
+		case missing:
+			return SourceBuilt, "the image registry has no " + reference
+		case denied, limited:
+			return SourceBuilt, "the image registry refuses " + reference
+		}
 		return SourceBuilt, "no image registry answered for " + reference
 	}
 	return SourcePublished, reference + " can be had"
@@ -45,7 +52,8 @@ func ask(ctx context.Context, reference string) error {
 	if err != nil {
 		return err
 	}
-	_, err = remote.Head(parsed, remote.WithContext(ctx), remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
+	once := newRegistry(runtime.GOARCH, remote.WithContext(ctx), remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
 		remote.WithTransport(&http.Transport{Proxy: http.ProxyFromEnvironment}))
+	_, err = remote.Head(parsed, once.options...)
 	return err
 }

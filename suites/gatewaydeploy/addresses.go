@@ -25,7 +25,7 @@ var _ = Describe("A static address", Label(catalogue.GatewayDeployManaged), func
 
 		By("waiting until istiod has made the Service of the Gateway with one address")
 		awaitManaged(ctx, ns, "sibling")
-		Expect(service(ns, "sibling")(ctx)).To(HaveField("Spec.LoadBalancerIP", staticAddress))
+		Expect(service(ns, "sibling")(ctx)).To(HaveField("Spec.LoadBalancerIP", staticAddress), "Service of the Gateway with one address")
 		Eventually(ctx, gateway(ns, "sibling"), timing.Push, timing.Poll).Should(
 			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted))
 		evidence.API("Gateway sibling, one address", "Accepted=True; Service %s asks for loadBalancerIP %s", managedName("sibling"), staticAddress)

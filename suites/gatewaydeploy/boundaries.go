@@ -43,8 +43,8 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		found, err := gateway(ns, "foreign")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(managers(found)).To(HaveExactElements(kube.FieldOwner), "somebody else wrote to the Gateway")
-		Expect(found.Status.Conditions).NotTo(ContainElement(HaveField("Status", metav1.ConditionTrue)))
-		Expect(found.Status.Addresses).To(BeEmpty())
+		Expect(found.Status.Conditions).NotTo(ContainElement(HaveField("Status", metav1.ConditionTrue)), "Gateway foreign was accepted")
+		Expect(found.Status.Addresses).To(BeEmpty(), "Gateway foreign was given an address")
 		evidence.API("Gateway foreign", "no Deployment, no Service, no condition of istiod, while Gateway sibling was deployed and accepted")
 	})
 
@@ -54,7 +54,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		kube.Apply(ctx, ns, "gatewaydeploy/deployments-of-others.yaml")
 		By("waiting until controllers have seen both Deployments, istiod among them")
 		for _, name := range []string{"web", "sibling"} {
-			Eventually(ctx, deployment(ns, name), timing.Push, timing.Poll).Should(HaveField("Status.ObservedGeneration", Not(BeZero())))
+			Eventually(ctx, deployment(ns, name), timing.Push, timing.Poll).Should(HaveField("Status.ObservedGeneration", Not(BeZero())), "Deployment %s", managedName(name))
 		}
 		before, err := deployment(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -69,15 +69,15 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 			HaveField("Spec", Equal(before.Spec)),
 			HaveField("Labels", Equal(before.Labels)),
 			WithTransform(func(found *appsv1.Deployment) []string { return managers(found) }, Not(ContainElement(istiod))),
-		))
+		), "istiod changed a Deployment that is not its own, %s", before.Name)
 		replayLook(ns, "deployment", before.Name, managedName("sibling"))
 		evidence.API("Deployment "+before.Name, "as its owner wrote it, no field is istiod's")
 
 		By("looking at the one that bears the label")
 		taken, err := deployment(ns, "sibling")(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(managers(taken)).To(ContainElement(istiod))
-		Expect(taken.Spec.Template.Spec.Containers).To(ContainElement(HaveField("Name", "istio-proxy")))
+		Expect(managers(taken)).To(ContainElement(istiod), "istiod has not taken over Deployment %s, which bears its label", taken.Name)
+		Expect(taken.Spec.Template.Spec.Containers).To(ContainElement(HaveField("Name", sidecar)), "containers of Deployment %s", taken.Name)
 		evidence.API("Deployment "+taken.Name, "taken over: it bears label %s", managedLabel)
 	})
 
@@ -94,7 +94,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		Eventually(ctx, gateway(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
 			match.HaveCondition(gatewayv1.GatewayConditionProgrammed, metav1.ConditionTrue, gatewayv1.GatewayReasonProgrammed),
 			HaveField("Status.Addresses", HaveExactElements(HaveField("Value", address))),
-		))
+		), "Gateway web, which points at Service %s", managedName("sibling"))
 		replayLook(ns, "gateway", "web", "sibling")
 		evidence.API("Gateway web", "Programmed with address %s of Service %s", address, managedName("sibling"))
 	})

@@ -53,8 +53,8 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 	})
 
 	It("is carried to Deployment, pod template and Service", func(ctx SpecContext) {
-		Expect(labelsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(team, "payments")))
-		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(contact, "payments-on-call")))
+		Expect(labelsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(team, "payments")), "label %s of Gateway web is not everywhere", team)
+		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(contact, "payments-on-call")), "annotation %s of Gateway web is not everywhere", contact)
 		replayLook(ns, "deployment,service", managedName("web"))
 		evidence.API("Deployment, pod template and Service", "label %s and annotation %s of Gateway web", team, contact)
 	})
@@ -67,8 +67,8 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 		Expect(found.Spec.Infrastructure.Labels).To(HaveLen(1))
 
 		Consistently(ctx, labelsOf(ns, "web"), timing.Quiet, timing.Poll).Should(
-			HaveEach(Not(HaveKey("example.com/infrastructure-label"))))
-		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey("example.com/infrastructure-annotation"))))
+			HaveEach(Not(HaveKey("example.com/infrastructure-label"))), "a label of spec.infrastructure was carried")
+		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey("example.com/infrastructure-annotation"))), "an annotation of spec.infrastructure was carried")
 		replayLook(ns, "deployment,service", managedName("web"))
 		evidence.API("Deployment, pod template and Service", "nothing of spec.infrastructure")
 	})
@@ -81,8 +81,8 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 		})
 		Eventually(ctx, labelsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(SatisfyAll(
 			HaveKeyWithValue(team, "billing"), HaveKeyWithValue("example.com/added", "later"),
-		)))
-		Eventually(ctx, annotationsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(Not(HaveKey(contact))))
+		)), "changed and added labels of Gateway web do not arrive")
+		Eventually(ctx, annotationsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(Not(HaveKey(contact))), "annotation %s, removed from Gateway web, stays", contact)
 		replayLook(ns, "deployment,service", managedName("web"))
 		evidence.API("Deployment, pod template and Service", "changed and added label arrived, removed annotation %s is gone", contact)
 	})

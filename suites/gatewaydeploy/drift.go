@@ -30,7 +30,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		lost, err := service(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		remove[corev1.Service](ctx, ns, lost.Name)
-		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))))
+		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))), "the deleted Service is not made again")
 		replayLook(ns, "service", lost.Name)
 		evidence.API("Service "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
@@ -39,7 +39,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		lost, err := deployment(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		remove[appsv1.Deployment](ctx, ns, lost.Name)
-		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))))
+		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))), "the deleted Deployment is not made again")
 		replayLook(ns, "deployment", lost.Name)
 		evidence.API("Deployment "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
@@ -56,9 +56,9 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 			found.Spec.Replicas = &replicas
 		})
 		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(
-			HaveField("Spec.Template.Spec.Containers", HaveExactElements(HaveField("Image", image))))
+			HaveField("Spec.Template.Spec.Containers", HaveExactElements(HaveField("Image", image))), "istiod does not repair Deployment %s", made.Name)
 		Consistently(ctx, deployment(ns, "web"), timing.Quiet, timing.Poll).Should(
-			HaveField("Spec.Replicas", HaveValue(Equal(replicas))))
+			HaveField("Spec.Replicas", HaveValue(Equal(replicas))), "istiod does not leave Deployment %s its scale", made.Name)
 		replayLook(ns, "deployment", made.Name)
 		evidence.API("Deployment "+made.Name, "image is %s again, replicas stay %d", image, replicas)
 	})
@@ -75,11 +75,11 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 			found.Labels = map[string]string{"example.com/round": "later"}
 		})
 		Eventually(ctx, deployment(ns, "web"), timing.Push, timing.Poll).Should(
-			HaveField("Labels", HaveKeyWithValue("example.com/round", "later")))
+			HaveField("Labels", HaveKeyWithValue("example.com/round", "later")), "istiod does not act on Gateway web's label")
 		Consistently(ctx, service(ns, "web"), timing.Quiet, timing.Poll).Should(SatisfyAll(
 			HaveField("Spec.Selector", HaveKeyWithValue(nameLabel, drifted)),
 			HaveField("Labels", Not(HaveKey("example.com/round"))),
-		))
+		), "istiod writes to a Service without its label")
 		replayLook(ns, "service", managedName("web"))
 		evidence.API("Service "+managedName("web"), "without label %s it keeps what somebody else wrote", managedLabel)
 	})

@@ -67,7 +67,8 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
 		want, err := installedSidecarImage(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(pod.Spec.Containers).To(ContainElement(SatisfyAll(HaveField("Name", sidecar), HaveField("Image", want))))
+		Expect(containers(pod)).To(ContainElement(sidecar), "pod %s has no sidecar", pod.Name)
+		Expect(pod.Spec.Containers).To(ContainElement(SatisfyAll(HaveField("Name", sidecar), HaveField("Image", want))), "the sidecar's image")
 
 		By("asking the sidecar itself")
 		version, err := proxy.Of(kube.Shared(), ns, pod.Name).Version(ctx)
@@ -82,8 +83,8 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 	It("leaves pods of an unlabelled namespace as they are", func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "mesh-outside")
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
-		Expect(containers(pod)).To(HaveExactElements(echo.Container))
-		Expect(pod.Spec.InitContainers).To(BeEmpty())
+		Expect(containers(pod)).To(HaveExactElements(echo.Container), "containers of pod %s", pod.Name)
+		Expect(pod.Spec.InitContainers).To(BeEmpty(), "init containers of pod %s", pod.Name)
 		replayLook(ns, "pod", "--selector app=client")
 		evidence.API("pod "+pod.Name, "containers %v", containers(pod))
 	})

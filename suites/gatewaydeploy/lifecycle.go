@@ -51,14 +51,14 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 			}
 			found.Annotations[serviceTypeAnnotation] = string(corev1.ServiceTypeClusterIP)
 		})
-		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP))
+		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP), "Service %s does not follow the annotation", managedName("web"))
 		internal := awaitProgrammed(ctx, ns, "web", gatewayv1.HostnameAddressType)
 		Expect(internal).To(Equal(managedName("web") + "." + ns + ".svc.cluster.local"))
 		evidence.Replay("kubectl get gateway,service -n %s", ns)
 		evidence.API("Gateway web", "address %s became %s", external, internal)
 
 		By("looking at the sibling, which was not asked to")
-		Expect(service(ns, "sibling")(ctx)).To(HaveField("Spec.Type", corev1.ServiceTypeLoadBalancer))
+		Expect(service(ns, "sibling")(ctx)).To(HaveField("Spec.Type", corev1.ServiceTypeLoadBalancer), "the sibling's Service")
 		Expect(awaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)).To(Equal(beside))
 		evidence.API("Gateway sibling", "keeps address %s", beside)
 	})
@@ -79,15 +79,15 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 
 		remove[gatewayv1.Gateway](ctx, ns, "web")
 		Eventually(ctx, deployedIn(ns), timing.Gone, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway remains")
-		Eventually(ctx, podsOf(ns, "web"), timing.Gone, timing.Poll).Should(BeEmpty())
+		Eventually(ctx, podsOf(ns, "web"), timing.Gone, timing.Poll).Should(BeEmpty(), "pods of the deleted Gateway remain")
 		// Nothing may bring them back.
 		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway came back")
 		evidence.Replay("kubectl get deployment,service,pod,serviceaccount -n %s", ns)
 		evidence.API("Gateway web", "deleted; its Deployment, Service and pods are gone")
 
 		By("looking at the sibling")
-		Expect(deployment(ns, "sibling")(ctx)).To(HaveField("UID", keptDeployment.UID))
-		Expect(service(ns, "sibling")(ctx)).To(HaveField("UID", keptService.UID))
+		Expect(deployment(ns, "sibling")(ctx)).To(HaveField("UID", keptDeployment.UID), "the sibling's Deployment")
+		Expect(service(ns, "sibling")(ctx)).To(HaveField("UID", keptService.UID), "the sibling's Service")
 		evidence.API("Gateway sibling", "keeps its Deployment and Service")
 
 		By("looking at the ServiceAccount, which 1.20 gives no owner and so leaves behind")

@@ -1,0 +1,110 @@
+package images
+
+import (
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"mesh-conformance/kindconfig"
+)
+
+// builtPlan is a cell that is built whole; its node carries every image.
+func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*plan, error) {
+	p := &planner{b: b}
+	kube := p.program("kubernetes", kubernetes.Version, 5*time.Minute, kubernetesStamp(kubernetes.Version)...)
+	subject := p.istio(istio.Version)
+	instruments := p.instruments(istio.Version, subject)
+	base := b.rootfs("iptables", iptablesPackages, useLegacyIptables)
+	nodeRoot := b.rootfs("node", nodePackages, trimUnits...)
+	etcd := p.program("etcd", kubernetes.Etcd.Build, 15*time.Second)
+	coredns := p.program("coredns", kubernetes.CoreDNS.Build, time.Minute)
+	pause, err := b.localProgram("pause", "hack/images/pause")
+	p.keep(pause, err)
+	envoy, err := b.envoy(b.versions.ForEnvoy(istio.Envoy))
+	p.keep(envoy, err)
+	templates := p.files(moduleFiles{
+		name: "istio-bootstrap-" + istio.Version, modDir: filepath.Join("hack", "build", "istio-"+istio.Version), module: "istio.io/istio",
+		paths: []string{"tools/packaging/common/envoy_bootstrap.json", "tools/packaging/common/gcp_envoy_bootstrap.json"},
+	})
+	kindFiles := p.files(moduleFiles{name: "kind-files", modDir: ".", module: "sigs.k8s.io/kind", paths: []string{"images/base/files"}})
+	if p.err != nil {
+		return nil, p.err
+	}
+
+	result := &plan{
+		cell: kindconfig.Cell{
+			Kubernetes: kubernetes.Version, Istio: istio.Version, Source: SourceBuilt,
+			Hub: subjectHub, Tag: istio.Version, ProxyFlavour: "upstream", ProxyVersion: istio.Envoy,
+		},
+		istioctl: subject, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,
+	}
+	add := func(spec imageSpec) { result.images = append(result.images, b.image(spec)) }
+	add(imageSpec{
+		name: "pilot", role: RoleSubject, references: []string{subjectHub + "/pilot:" + istio.Version}, base: base,
+		needs:  []*artifact{subject, templates},
+		config: v1.Config{User: "1337:1337", Entrypoint: []string{"/usr/local/bin/pilot-discovery"}, Env: []string{defaultPath}},
+		files: func() ([]file, error) {
+			return append(b.bootstrapTemplates(templates), b.executable(subject, "pilot-discovery", "")), nil
+		},
+	})
+	add(imageSpec{
+		name: "proxyv2", role: RoleSubject, references: []string{subjectHub + "/proxyv2:" + istio.Version}, base: base,
+		needs:  []*artifact{subject, templates, envoy},
+		config: v1.Config{Entrypoint: []string{"/usr/local/bin/pilot-agent"}, Env: []string{defaultPath}, WorkingDir: "/"},
+		files: func() ([]file, error) {
+			return append(b.bootstrapTemplates(templates), b.executable(subject, "pilot-agent", ""), b.executable(envoy, "envoy", "")), nil
+		},
+	})
+	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
+		spec := b.single(name, RoleKubernetes, systemHub+"/"+name+":v"+kubernetes.Version, kube, name)
+		if name == "kube-proxy" {
+			spec.base = base
+		}
+		add(spec)
+	}
+	etcdSpec := b.single("etcd", RoleKubernetes, systemHub+"/etcd:"+kubernetes.Etcd.Tag, etcd, "server")
+	etcdSpec.files = func() ([]file, error) { return []file{b.executable(etcd, "server", "etcd")}, nil }
+	add(etcdSpec)
+	corednsSpec := b.single("coredns", RoleKubernetes, systemHub+"/coredns/coredns:"+kubernetes.CoreDNS.Tag, coredns, "coredns")
+	corednsSpec.config.Entrypoint = []string{"/usr/local/bin/coredns"}
+	add(corednsSpec)
+	pauseSpec := b.single("pause", RoleKubernetes, systemHub+"/pause:"+kubernetes.Pause, pause, "pause")
+	pauseSpec.config.Entrypoint = []string{"/usr/local/bin/pause"}
+	pauseSpec.config.User = "65535:65535"
+	add(pauseSpec)
+
+	measuring, err := b.instrumentImages(instruments)
+	if err != nil {
+		return nil, err
+	}
+	result.images = append(result.images, measuring...)
+	result.node = b.node(kubernetes, kube, nodeRoot, kindFiles, result.images)
+	return result, nil
+}
+
+// single is an image from scratch with one static executable.
+func (b *Builder) single(name, role, reference string, from *artifact, executable string) imageSpec {
+	return imageSpec{
+		name: name, role: role, references: []string{reference}, needs: []*artifact{from},
+		config: v1.Config{Env: []string{defaultPath}},
+		files:  func() ([]file, error) { return []file{b.executable(from, executable, "")}, nil },
+	}
+}
+
+// executable is an artifact's program under /usr/local/bin, renamed unless as is empty.
+func (b *Builder) executable(from *artifact, name, as string) file {
+	if as == "" {
+		as = name
+	}
+	return file{to: "/usr/local/bin/" + as, from: filepath.Join(b.store.path(from), name), mode: 0o755}
+}
+
+// bootstrapTemplates are where pilot-agent looks for them (Istio 1.20, pilot/docker/Dockerfile.proxyv2).
+func (b *Builder) bootstrapTemplates(from *artifact) []file {
+	var files []file
+	for _, name := range []string{"envoy_bootstrap", "gcp_envoy_bootstrap"} {
+		files = append(files, file{to: "/var/lib/istio/envoy/" + name + "_tmpl.json", from: filepath.Join(b.store.path(from), name+".json"), mode: 0o644})
+	}
+	return files
+}

@@ -1,0 +1,72 @@
+package images
+
+import (
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// instruments are what measures: built in every mode, so that two runs never differ in it.
+type instruments struct {
+	echo, echoCerts, echoBasic, metallb *artifact
+
+	metallbFiles, gatewayCRDs *artifact
+}
+
+// instruments of a subject; where the echo programs are of the same Istio version, they come out of the
+// same build.
+func (p *planner) instruments(istio string, subject *artifact) instruments {
+	pins := p.b.versions.Instruments
+	echo := subject
+	if istio != pins.Echo {
+		echo = p.istio(pins.Echo)
+	}
+	return instruments{
+		echo:      echo,
+		metallb:   p.program("metallb", pins.MetalLB, time.Minute),
+		echoBasic: p.program("echo-basic", pins.EchoBasic, 10*time.Second),
+		echoCerts: p.files(moduleFiles{
+			name: "istio-echo-certs-" + pins.Echo, modDir: filepath.Join("hack", "build", "istio-"+pins.Echo), module: "istio.io/istio",
+			paths: []string{"tests/testdata/certs/cert.crt", "tests/testdata/certs/cert.key"},
+		}),
+		metallbFiles: p.files(moduleFiles{
+			name: "metallb-manifest-" + pins.MetalLB, modDir: filepath.Join("hack", "build", "metallb-"+pins.MetalLB),
+			module: "go.universe.tf/metallb", paths: []string{"config/manifests/metallb-native.yaml"},
+		}),
+		gatewayCRDs: p.files(moduleFiles{
+			name: "gateway-api-crds", modDir: ".", module: "sigs.k8s.io/gateway-api", paths: []string{"config/crd/experimental"},
+		}),
+	}
+}
+
+// instrumentImages are the images of what measures, under every name that a manifest has for them.
+func (b *Builder) instrumentImages(from instruments) ([]*artifact, error) {
+	conformanceImages, err := conformanceReferences()
+	if err != nil {
+		return nil, err
+	}
+	var images []*artifact
+	for _, name := range []string{"controller", "speaker"} {
+		spec := b.single("metallb-"+name, RoleInstrument, metallbHub+"/"+name+":v"+b.versions.Instruments.MetalLB, from.metallb, name)
+		spec.config.Entrypoint = []string{"/usr/local/bin/" + name}
+		images = append(images, b.image(spec))
+	}
+	basic := b.single("echo-basic", RoleInstrument, "", from.echoBasic, "echo-basic")
+	basic.references = append([]string{instrumentHub + "/echo-basic:local"}, matching(conformanceImages, "/echo-basic:")...)
+	basic.config.Entrypoint = []string{"/usr/local/bin/echo-basic"}
+	echo := imageSpec{
+		name: "echo", role: RoleInstrument, needs: []*artifact{from.echo, from.echoCerts},
+		references: append([]string{instrumentHub + "/echo:local"}, matching(conformanceImages, "/echo-advanced:")...),
+		config:     v1.Config{Entrypoint: []string{"/usr/local/bin/server"}, Env: []string{defaultPath}},
+		files: func() ([]file, error) {
+			certs := b.store.path(from.echoCerts)
+			return []file{
+				b.executable(from.echo, "server", ""), b.executable(from.echo, "client", ""),
+				{to: "/cert.crt", from: filepath.Join(certs, "cert.crt"), mode: 0o644},
+				{to: "/cert.key", from: filepath.Join(certs, "cert.key"), mode: 0o644},
+			}, nil
+		},
+	}
+	return append(images, b.image(basic), b.image(echo)), nil
+}

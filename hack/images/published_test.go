@@ -1,0 +1,145 @@
+package images
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"mesh-conformance/kindconfig"
+)
+
+const (
+	nodeID     = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	nodeDigest = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+)
+
+func publishedCell(hub string) (kindconfig.Kubernetes, kindconfig.Istio) {
+	return kindconfig.Kubernetes{Minor: "1.28", Version: "1.28.15", Published: "kindest/node:v1.28.0@" + nodeDigest},
+		kindconfig.Istio{Version: "1.20.0", Envoy: "1.40.0", Published: kindconfig.Hub{Hub: hub, Tag: "1.20.0"}}
+}
+
+func newPublished(t *testing.T, engine *fakeEngine) *Builder {
+	t.Helper()
+	versions, err := kindconfig.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(t.Context(), engine, versions, Options{
+		Repository: filepath.Join("..", ".."), Cache: t.TempDir(), Source: SourcePublished, Progress: &recorder{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.goarch, b.registry = "amd64", newRegistry("amd64", remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
+	return b
+}
+
+// withoutCompiling puts files in place of what a plan would compile; images and archives are made.
+func withoutCompiling(t *testing.T, p *plan) {
+	t.Helper()
+	seen := map[*artifact]bool{}
+	var visit func(a *artifact)
+	visit = func(a *artifact) {
+		if seen[a] {
+			return
+		}
+		seen[a] = true
+		for _, need := range a.needs {
+			visit(need)
+		}
+		if len(a.needs) == 0 && !strings.HasPrefix(a.name, "published-") {
+			a.build = func(_ context.Context, out string, _ io.Writer) error {
+				for _, name := range []string{"istioctl", "server", "client", "controller", "speaker", "echo-basic", "cert.crt", "cert.key"} {
+					if err := os.WriteFile(filepath.Join(out, name), []byte(a.name+name), 0o755); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+		}
+	}
+	for _, a := range p.wanted() {
+		visit(a)
+	}
+}
+
+func TestPublishedCell(t *testing.T) {
+	fake, engine := newFakeRegistry(t), &fakeEngine{answers: map[string]string{"image inspect": nodeID}}
+	want := map[string]string{
+		"node":  nodeDigest,
+		"pilot": fake.push(t, "pilot", "1.20.0", "arm64", "amd64")["amd64"], "proxyv2": fake.push(t, "proxyv2", "1.20.0", "amd64", "arm64")["amd64"],
+	}
+	b := newPublished(t, engine)
+	kubernetes, istio := publishedCell(fake.hub)
+	prepare := func() *kindconfig.Cell {
+		p, err := b.plan(t.Context(), kubernetes, istio)
+		if err != nil {
+			t.Fatal(err)
+		}
+		withoutCompiling(t, p)
+		if err := b.store.realise(t.Context(), p.wanted(), b.options.Progress); err != nil {
+			t.Fatal(err)
+		}
+		cell, err := b.describe(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cell
+	}
+	fake.blobs = 0
+	cell := prepare()
+
+	if cell.Node != kubernetes.Published || cell.Kubernetes != "1.28.0" || cell.Source != SourcePublished || cell.Hub != fake.hub || cell.Tag != "1.20.0" ||
+		cell.ProxyFlavour != "istio" || cell.ProxyVersion != "1.20.0" || len(cell.Archives) != 1 {
+		t.Errorf("cell %+v", cell)
+	}
+	if content := read(t, cell.Istioctl); string(content) != "istio-1.20.0istioctl" {
+		t.Errorf("istioctl is %q", content)
+	}
+	if engine.called("pull --quiet "+kubernetes.Published) != 1 {
+		t.Errorf("docker was asked %q", engine.calls)
+	}
+	for _, image := range cell.Images {
+		published := image.Role != RoleInstrument
+		if published != (image.Source == SourcePublished) || published && image.Digest != want[image.Name] {
+			t.Errorf("image %+v, want digest %s", image, want[image.Name])
+		}
+		delete(want, image.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("the cell lists no %v", want)
+	}
+
+	// Everything but the node is side-loaded, under the names that istioctl and the manifests give it.
+	names := namesIn(t, archiveContent(t, cell.Archives[0]))
+	for _, image := range cell.Images {
+		if image.Name != "node" && !slices.Contains(names, image.Reference) {
+			t.Errorf("%s is not among %q", image.Reference, names)
+		}
+	}
+	for _, wanted := range []string{fake.hub + "/pilot:1.20.0", fake.hub + "/proxyv2:1.20.0", "quay.io/metallb/speaker:v0.15.2", "localhost/mesh-conformance/echo:local"} {
+		if !slices.Contains(names, wanted) {
+			t.Errorf("%s is not among %q", wanted, names)
+		}
+	}
+
+	// A second run asks what the tags stand for and pulls nothing; a moved tag is pulled.
+	layers := func() int {
+		before := fake.blobs
+		prepare()
+		return fake.blobs - before
+	}
+	if configurations := layers(); configurations != 2 || engine.called("pull") != 1 {
+		t.Errorf("a second run read %d blobs and pulled %d nodes", configurations, engine.called("pull"))
+	}
+	moved := fake.push(t, "pilot", "1.20.0", "amd64")["amd64"]
+	if cell := prepare(); cell.Images[1].Digest != moved {
+		t.Errorf("after the tag moved to %s the cell has %+v", moved, cell.Images[1])
+	}
+}
