@@ -48,13 +48,16 @@ format: ## check that gofmt has nothing to say
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$files" ]; then echo "gofmt: not formatted:"; echo "$$files"; exit 1; fi
 
+# vet, staticcheck and the tests read the same packages compiled for the race detector, so that a cold
+# machine compiles everything once.
 .PHONY: vet
-vet: ## go vet
-	@go vet ./...
+vet: compiler ## go vet
+	@go vet -race ./...
 
 .PHONY: staticcheck
-staticcheck: ## staticcheck, built from the pins in hack/tools
-	@go tool -modfile=hack/tools/go.mod staticcheck ./...
+staticcheck: compiler ## staticcheck, built from the pins in hack/tools
+	@go build -modfile=hack/tools/go.mod -o _output/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@GOFLAGS="$$(go env GOFLAGS) -race" _output/bin/staticcheck ./...
 
 .PHONY: compiler
 compiler:

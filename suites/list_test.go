@@ -3,9 +3,9 @@ package suites
 import (
 	"flag"
 
-	. "github.com/onsi/ginkgo/v2" //nolint:revive // Ginkgo's own vocabulary
+	. "github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
-	. "github.com/onsi/gomega" //nolint:revive // Gomega's own vocabulary
+	. "github.com/onsi/gomega"
 
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/catalogue"

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	. "github.com/onsi/ginkgo/v2" //nolint:revive // Ginkgo's own vocabulary
+	. "github.com/onsi/ginkgo/v2"
 	"golang.org/x/sync/errgroup"
 
 	"mesh-conformance/hack/problem"

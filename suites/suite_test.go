@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	. "github.com/onsi/ginkgo/v2" //nolint:revive // Ginkgo's own vocabulary
+	. "github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
-	. "github.com/onsi/gomega" //nolint:revive // Gomega's own vocabulary
+	. "github.com/onsi/gomega"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"mesh-conformance/kindconfig"

@@ -107,7 +107,7 @@ func (l layout) signal(pid int, programs []string, signal unix.Signal) {
 	if err != nil {
 		return
 	}
-	defer process.Release() //nolint:errcheck // nothing to do about it
+	defer process.Release() // nothing to do about it
 	if l.owns(commandLine(procRoot, pid), programs) {
 		// A process that has ended meanwhile is what is wanted.
 		_ = process.Signal(signal)

@@ -84,7 +84,7 @@ func unzipFile(archive, member, to string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := io.Copy(target, content); err != nil { //nolint:gosec // the archive's hash is pinned
+		if _, err := io.Copy(target, content); err != nil { // the archive is the one whose hash is pinned
 			return fmt.Errorf("unpack %s: %w", member, err)
 		}
 		return target.Close()

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	. "github.com/onsi/ginkgo/v2" //nolint:revive // Ginkgo's own vocabulary
-	. "github.com/onsi/gomega"    //nolint:revive // Gomega's own vocabulary
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
 	"sigs.k8s.io/gateway-api/conformance/utils/kubernetes"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 

@@ -72,9 +72,9 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		Expect(err).NotTo(HaveOccurred())
 		lostDeployment, lostService, err := madeFor(ctx, ns, "web")
 		Expect(err).NotTo(HaveOccurred())
-		for _, made := range []metav1.Object{lostDeployment, lostService} {
+		for kind, made := range map[string]metav1.Object{"Deployment": lostDeployment, "Service": lostService} {
 			Expect(made.GetOwnerReferences()).To(HaveExactElements(HaveField("UID", owner.UID)),
-				"%T %s is not owned by its Gateway and would outlive it", made, made.GetName())
+				"%s %s is not owned by its Gateway and would outlive it", kind, made.GetName())
 		}
 
 		remove[gatewayv1.Gateway](ctx, ns, "web")

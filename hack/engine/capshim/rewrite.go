@@ -51,7 +51,7 @@ func rewriteFile(path string, what kind, on machine) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name()) //nolint:errcheck // gone already when the rename succeeded
+	defer os.Remove(temporary.Name()) // gone already when the rename succeeded
 	if _, err := temporary.Write(after); err != nil {
 		return err
 	}

@@ -58,8 +58,8 @@ var trouble = map[string]bool{"Conflicted": true, "ReplicaFailure": true, "Overl
 // unmet gives a line per condition of an object that is not as it should be, those of a Gateway's
 // listeners and of a route's parents included.
 func unmet(object *unstructured.Unstructured) []string {
-	// Pods have a part of their own in the summary.
-	if object.GetKind() == "Pod" {
+	// Pods have a part of their own in the summary; a budget of a single pod never allows a disruption.
+	if kind := object.GetKind(); kind == "Pod" || kind == "PodDisruptionBudget" {
 		return nil
 	}
 	what := object.GetKind() + " " + object.GetName()

@@ -30,6 +30,8 @@ type Answer struct {
 
 // Answers is the outcome of one set of requests.
 type Answers struct {
+	// Way is who asked whom, for messages.
+	Way string
 	// Sent is how many requests were made.
 	Sent int
 	// All are the answers. The echo client gives none where any of its requests failed.

@@ -22,7 +22,7 @@ const atOnce = 20
 func (w *Workload) Send(ctx context.Context, url string, count int) (Answers, error) {
 	command := sendCommand(url, count)
 	stdout, stderr, err := w.cluster.Exec(ctx, w.Namespace, w.Pod.Name, Container, command...)
-	answers := Answers{Sent: count}
+	answers := Answers{Way: fmt.Sprintf("%s.%s to %s", w.Name, w.Namespace, url), Sent: count}
 	var exit *kube.ExecError
 	if errors.As(err, &exit) {
 		if answers.Failure = failure(stdout + "\n" + stderr); answers.Failure != "" {

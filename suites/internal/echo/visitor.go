@@ -45,7 +45,7 @@ func (v Visitor) Send(ctx context.Context, url string, count int) (Answers, erro
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	answers := Answers{Sent: count}
+	answers := Answers{Way: fmt.Sprintf("this machine to %s at %s", url, v.Address), Sent: count}
 	for range count {
 		answer, err := visit(ctx, client, url)
 		switch {

@@ -111,6 +111,9 @@ func judgeAnswers(want string, judge func(echo.Answers) (bool, string)) types.Go
 			return false, answers.String(), errors.New("no request was sent")
 		}
 		ok, seen := judge(answers)
+		if answers.Way != "" {
+			seen = answers.Way + ": " + seen
+		}
 		return ok, seen, nil
 	})
 }

@@ -103,6 +103,7 @@ func TestBeCutOff(t *testing.T) {
 		"denied":     {BeCutOff(), answers(echo.Answer{Status: 403}), false, []string{"403"}},
 		"only one":   {BeCutOff(), echo.Answers{Sent: 2, Failed: 1, Failure: "EOF"}, false, []string{"1 failed: EOF"}},
 		"lost":       {BeCutOff(), echo.Answers{Sent: 1}, false, nil},
+		"whose":      {BeCutOff(), echo.Answers{Way: "client.ns to http://server/", Sent: 1}, false, []string{"client.ns to http://server/: 1 sent"}},
 	})
 	refuses(t, BeCutOff(), echo.Answers{})
 }

@@ -25,7 +25,7 @@ func HaveCondition[K, R ~string](kind K, is metav1.ConditionStatus, reason R) ty
 		if err != nil {
 			return false, "", err
 		}
-		return told.has(string(kind), is, string(reason)), told.String(), nil
+		return told.has(string(kind), is, string(reason)), told.about(string(kind)), nil
 	})
 }
 
@@ -38,7 +38,7 @@ func HaveListenerCondition(listener gatewayv1.SectionName, kind gatewayv1.Listen
 				told.sets = append(told.sets, candidate.Conditions)
 			}
 		}
-		return told.has(string(kind), is, string(reason)), told.String(), nil
+		return told.has(string(kind), is, string(reason)), told.about(string(kind)), nil
 	})
 }
 
@@ -95,15 +95,21 @@ func (s status) has(kind string, is metav1.ConditionStatus, reason string) bool 
 	return len(s.sets) > 0
 }
 
-// String lists the conditions as last seen.
-func (s status) String() string {
-	var lines []string
+// about lists the conditions as last seen, those of the kind that is judged first.
+func (s status) about(kind string) string {
+	var lines, others []string
 	for _, set := range s.sets {
 		for _, condition := range set {
-			lines = append(lines, fmt.Sprintf("%s=%s (%s, generation %d of %d) %s",
-				condition.Type, condition.Status, condition.Reason, condition.ObservedGeneration, s.generation, condition.Message))
+			line := fmt.Sprintf("%s=%s (%s, generation %d of %d) %s",
+				condition.Type, condition.Status, condition.Reason, condition.ObservedGeneration, s.generation, condition.Message)
+			if condition.Type == kind {
+				lines = append(lines, line)
+			} else {
+				others = append(others, line)
+			}
 		}
 	}
+	lines = append(lines, others...)
 	if len(lines) == 0 {
 		lines = []string{"no conditions"}
 	}

@@ -13,7 +13,7 @@ func condition(kind string, is metav1.ConditionStatus, reason string, generation
 
 func gateway(conditions ...metav1.Condition) *gatewayv1.Gateway {
 	return &gatewayv1.Gateway{
-		ObjectMeta: metav1.ObjectMeta{Generation: 2},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web", Generation: 2},
 		Status:     gatewayv1.GatewayStatus{Conditions: conditions},
 	}
 }
@@ -32,16 +32,17 @@ func TestHaveCondition(t *testing.T) {
 	yes := condition("Programmed", metav1.ConditionTrue, "Programmed", 2)
 	welcome := condition("Accepted", metav1.ConditionTrue, "Accepted", 2)
 	check(t, map[string]verdict{
-		"it":                  {programmed, gateway(welcome, yes), true, []string{"Programmed=True (Programmed, generation 2 of 2) as told"}},
-		"of a class":          {accepted, &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Status: gatewayv1.GatewayClassStatus{Conditions: []metav1.Condition{welcome}}}, true, nil},
-		"none yet":            {programmed, gateway(), false, []string{"no conditions", "to have condition Programmed=True (Programmed)"}},
-		"another":             {programmed, gateway(welcome), false, []string{"Accepted=True"}},
-		"false":               {programmed, gateway(condition("Programmed", metav1.ConditionFalse, "Programmed", 2)), false, []string{"Programmed=False"}},
-		"other reason":        {programmed, gateway(condition("Programmed", metav1.ConditionTrue, "Pending", 2)), false, []string{"Pending"}},
-		"of an older one":     {programmed, gateway(condition("Programmed", metav1.ConditionTrue, "Programmed", 1)), false, []string{"generation 1 of 2"}},
-		"every parent":        {accepted, route(welcome, welcome), true, nil},
-		"one parent of two":   {accepted, route(welcome, condition("Accepted", metav1.ConditionFalse, "NoMatchingParent", 2)), false, []string{"NoMatchingParent"}},
-		"a route not told of": {accepted, route(), false, []string{"no conditions"}},
+		"it":                   {programmed, gateway(welcome, yes), true, []string{"Programmed=True (Programmed, generation 2 of 2) as told"}},
+		"of a class":           {accepted, &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Status: gatewayv1.GatewayClassStatus{Conditions: []metav1.Condition{welcome}}}, true, nil},
+		"none yet":             {programmed, gateway(), false, []string{"no conditions", "to have condition Programmed=True (Programmed)"}},
+		"the judged one first": {programmed, gateway(welcome, condition("Programmed", metav1.ConditionFalse, "Pending", 2)), false, []string{"Gateway ns/web: Programmed=False"}},
+		"another":              {programmed, gateway(welcome), false, []string{"Accepted=True"}},
+		"false":                {programmed, gateway(condition("Programmed", metav1.ConditionFalse, "Programmed", 2)), false, []string{"Programmed=False"}},
+		"other reason":         {programmed, gateway(condition("Programmed", metav1.ConditionTrue, "Pending", 2)), false, []string{"Pending"}},
+		"of an older one":      {programmed, gateway(condition("Programmed", metav1.ConditionTrue, "Programmed", 1)), false, []string{"generation 1 of 2"}},
+		"every parent":         {accepted, route(welcome, welcome), true, nil},
+		"one parent of two":    {accepted, route(welcome, condition("Accepted", metav1.ConditionFalse, "NoMatchingParent", 2)), false, []string{"NoMatchingParent"}},
+		"a route not told of":  {accepted, route(), false, []string{"no conditions"}},
 	})
 	refuses(t, programmed, &metav1.Status{})
 }

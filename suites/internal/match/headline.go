@@ -10,7 +10,7 @@ var (
 	// timedOut is the line that Gomega puts before what an Eventually or Consistently has to say.
 	timedOut = regexp.MustCompile(`^(Timed out|Failed|Context was cancelled.*?|The matcher.*?|Told to .*?) after ([0-9.]+)s\.\s*`)
 	// asGo is the Go type that Gomega prints before a value.
-	asGo = regexp.MustCompile(`<[*\[\]A-Za-z0-9_./]+(?: \| [^>]*)?>:? ?`)
+	asGo = regexp.MustCompile(`<[*\[\]{}A-Za-z0-9_./ ]+(?: \| [^>]*)?>:? ?`)
 	// erred are Gomega's own words for a function that gave an error, which follows them.
 	erred = regexp.MustCompile(`(?m)^(?:The function passed to (?:Eventually|Consistently) returned the following error:|Unexpected error:|Expected success, but got an error:)\s*`)
 	// dump is where Gomega begins to print an error or an object as Go data, after its words.

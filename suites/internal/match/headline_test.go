@@ -27,6 +27,10 @@ func TestHeadline(t *testing.T) {
 			"Timed out after 30.000s.\nThe function passed to Eventually returned the following error:\n    <*errors.StatusError | 0xc000>: \n    services \"web\" not found\n    {\n        ErrStatus: {\n        },\n    }",
 			`services "web" not found (timed out after 30.000s)`,
 		},
+		"a map": {
+			"Expected\n    <map[string]string | len:1>: {\"a\": \"b\"}\nto have {key: value}\n    <map[interface {}]interface {} | len:1>: {\n        <string>\"c\": <string>\"d\",\n    }",
+			`Expected {"a": "b"} to have {key: value} { "c": "d", }`,
+		},
 		"an error in the course of something": {
 			"Timed out after 30.000s.\nistiod makes no Service\nThe function passed to Eventually returned the following error:\n    <*errors.StatusError | 0xc000>: \n    services \"web\" not found\n    {\n    }",
 			`istiod makes no Service: services "web" not found (timed out after 30.000s)`,
