@@ -19,11 +19,13 @@ import (
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/failure"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/results"
 	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/timing"
 
 	// The features.
+	_ "mesh-conformance/suites/filterorder"
 	_ "mesh-conformance/suites/gatewayapi"
 	_ "mesh-conformance/suites/gatewaydeploy"
 	_ "mesh-conformance/suites/invariants"
@@ -49,7 +51,10 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformance(t *testing.T) {
-	RegisterFailHandler(Fail)
+	// The first line of a failure is what reports and terminals show of it.
+	RegisterFailHandler(func(message string, callerSkip ...int) {
+		Fail(match.WithHeadline(message), append(callerSkip, 0)[0]+1)
+	})
 	SetDefaultEventuallyTimeout(timing.Push)
 	SetDefaultEventuallyPollingInterval(timing.Poll)
 	SetDefaultConsistentlyDuration(timing.Quiet)

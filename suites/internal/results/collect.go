@@ -103,8 +103,9 @@ func specOf(job *kindconfig.Job, lists *Lists, spec types.SpecReport) reports.Sp
 func attach(made *reports.Spec, entry types.ReportEntry) {
 	switch entry.Name {
 	case evidence.EntryEvidence:
-		var item evidence.Item
-		if json.Unmarshal([]byte(entry.Value.AsJSON), &item) == nil && item.Name != "" {
+		// Of the process that reports, entries come as they are; of the others, as JSON only.
+		item, own := entry.Value.GetRawValue().(evidence.Item)
+		if own || json.Unmarshal([]byte(entry.Value.AsJSON), &item) == nil && item.Name != "" {
 			made.Evidence = append(made.Evidence, reports.Evidence{Level: reports.Level(item.Level), Name: item.Name, Value: item.Value})
 			made.Level = stronger(made.Level, reports.Level(item.Level))
 		}

@@ -134,6 +134,18 @@ func TestSpecOfCarriesWhatWasSeen(t *testing.T) {
 	}
 }
 
+func TestSpecOfReadsEntriesOfItsOwnProcess(t *testing.T) {
+	spec := it("copies the share", types.SpecStatePassed, catalogue.Mirroring)
+	spec.ReportEntries = types.ReportEntries{
+		{Name: evidence.EntryEvidence, Value: types.WrapEntryValue(evidence.Item{Level: evidence.LevelAPI, Name: "status", Value: "Accepted"})},
+		{Name: evidence.EntryReplay, Value: types.WrapEntryValue("kubectl get gateway")},
+	}
+	made := specOf(job(), &Lists{}, spec)
+	if made.Level != reports.LevelAPI || len(made.Evidence) != 1 || len(made.Replay) != 1 {
+		t.Errorf("evidence %v at level %q, replay %q", made.Evidence, made.Level, made.Replay)
+	}
+}
+
 func TestCollectFindsFaults(t *testing.T) {
 	setup := types.SpecReport{LeafNodeType: types.NodeTypeSynchronizedBeforeSuite, State: types.SpecStateFailed,
 		Failure: types.Failure{Message: "provisioning: no engine"}}
