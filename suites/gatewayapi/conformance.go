@@ -30,15 +30,15 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 	for _, l := range all {
 		Describe("lane "+l.name, Ordered, ContinueOnFailure, SpecPriority(timing.PriorityLong), func() {
 			BeforeAll(func(ctx SpecContext) {
-				By("waiting until upstream's base resources work")
-				namespaces := slices.Concat(gatewayNamespaces, meshNamespaces)
-				Expect(ready(ctx, kube.Shared(), namespaces)).To(Succeed())
-				outcome, err := upstream.Run("Ready", GinkgoWriter, func(t *testing.T) {
-					s := newSuite(kube.Shared())
-					kubernetes.NamespacesMustBeReady(t, s.Client, s.TimeoutConfig, namespaces)
-				})
-				Expect(err).NotTo(HaveOccurred())
-				Expect(outcome.Failed).To(BeFalse(), "upstream finds its base resources not ready; its output is in the log")
+				By("waiting until the base resources of the lane work")
+				gateways, mesh := l.needs()
+				if mesh {
+					Expect(ready(ctx, kube.Shared(), meshNamespaces)).To(Succeed())
+				}
+				if gateways {
+					Expect(ready(ctx, kube.Shared(), gatewayNamespaces)).To(Succeed())
+					gatewaysReady()
+				}
 			}, NodeTimeout(timing.UpstreamSetup))
 
 			for _, name := range l.tests {
@@ -53,6 +53,18 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 		})
 	}
 })
+
+// gatewaysReady has upstream judge its base Gateways, at its own pace of one namespace a second. Of the
+// mesh it would only look at pods, and be content with none: ready has seen its Deployments.
+func gatewaysReady() {
+	GinkgoHelper()
+	outcome, err := upstream.Run("Ready", GinkgoWriter, func(t *testing.T) {
+		s := newSuite(kube.Shared())
+		kubernetes.NamespacesMustBeReady(t, s.Client, s.TimeoutConfig, gatewayNamespaces)
+	})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(outcome.Failed).To(BeFalse(), "upstream finds its base resources not ready; its output is in the log")
+}
 
 // runTest runs one of upstream's tests unchanged. Diagnostics are taken when the test has failed and
 // before it removes its resources.

@@ -52,6 +52,19 @@ func (l lane) access(test string) access {
 	return elsewhere
 }
 
+// needs says which of upstream's base resources the lane's tests use.
+func (l lane) needs() (gateways, mesh bool) {
+	for _, name := range l.tests {
+		test, _ := find(name)
+		if slices.Contains(test.Features, suite.SupportMesh) {
+			mesh = true
+		} else {
+			gateways = true
+		}
+	}
+	return gateways, mesh
+}
+
 // access to the infra namespace.
 type access int
 

@@ -74,3 +74,18 @@ func TestAccess(t *testing.T) {
 		}
 	}
 }
+
+func TestNeeds(t *testing.T) {
+	for name, c := range map[string]struct {
+		tests          []string
+		gateways, mesh bool
+	}{
+		"gateways": {[]string{"HTTPRouteMatching"}, true, false},
+		"mesh":     {[]string{"MeshBasic", "MeshPorts"}, false, true},
+		"both":     {[]string{"MeshBasic", "TLSRouteSimpleSameNamespace"}, true, true},
+	} {
+		if gateways, mesh := (lane{tests: c.tests}).needs(); gateways != c.gateways || mesh != c.mesh {
+			t.Errorf("%s: needs gateways %v, mesh %v", name, gateways, mesh)
+		}
+	}
+}
