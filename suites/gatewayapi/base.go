@@ -90,23 +90,3 @@ func Apply(ctx context.Context, c *kube.Client, log io.Writer) error {
 	}
 	return ctx.Err()
 }
-
-// ready waits until the base resources of a lane work. Upstream's own check for the mesh is content
-// with no pod at all, so the Deployments are waited for first.
-func ready(ctx context.Context, c *kube.Client, namespaces []string) error {
-	for _, namespace := range namespaces {
-		deployments, err := c.Clientset.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return fmt.Errorf("list the Deployments of %s: %w", namespace, err)
-		}
-		if len(deployments.Items) == 0 {
-			return fmt.Errorf("namespace %s has no Deployment", namespace)
-		}
-		for _, deployment := range deployments.Items {
-			if err := c.WaitAvailable(ctx, namespace, deployment.Name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}

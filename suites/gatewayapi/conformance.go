@@ -7,7 +7,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"sigs.k8s.io/gateway-api/conformance/utils/kubernetes"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 
 	"mesh-conformance/suites/internal/evidence"
@@ -33,11 +32,10 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 				By("waiting until the base resources of the lane work")
 				gateways, mesh := l.needs()
 				if mesh {
-					Expect(ready(ctx, kube.Shared(), meshNamespaces)).To(Succeed())
+					Expect(ready(ctx, kube.Shared(), meshManifest)).To(Succeed())
 				}
 				if gateways {
-					Expect(ready(ctx, kube.Shared(), gatewayNamespaces)).To(Succeed())
-					gatewaysReady()
+					Expect(ready(ctx, kube.Shared(), gatewayManifest)).To(Succeed())
 				}
 			}, NodeTimeout(timing.UpstreamSetup))
 
@@ -53,18 +51,6 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 		})
 	}
 })
-
-// gatewaysReady has upstream judge its base Gateways, at its own pace of one namespace a second. Of the
-// mesh it would only look at pods, and be content with none: ready has seen its Deployments.
-func gatewaysReady() {
-	GinkgoHelper()
-	outcome, err := upstream.Run("Ready", GinkgoWriter, func(t *testing.T) {
-		s := newSuite(kube.Shared())
-		kubernetes.NamespacesMustBeReady(t, s.Client, s.TimeoutConfig, gatewayNamespaces)
-	})
-	Expect(err).NotTo(HaveOccurred())
-	Expect(outcome.Failed).To(BeFalse(), "upstream finds its base resources not ready; its output is in the log")
-}
 
 // runTest runs one of upstream's tests unchanged. Diagnostics are taken when the test has failed and
 // before it removes its resources.

@@ -38,7 +38,7 @@ func ReadManifest(path string) ([]*unstructured.Unstructured, error) {
 		if err != nil {
 			return nil, err
 		}
-		read, err := parseManifest(content)
+		read, err := ParseManifest(content)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -50,7 +50,8 @@ func ReadManifest(path string) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-func parseManifest(content []byte) ([]*unstructured.Unstructured, error) {
+// ParseManifest reads the objects of one YAML file's content.
+func ParseManifest(content []byte) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	reader := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
 	for number := 1; ; number++ {
