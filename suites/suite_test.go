@@ -25,7 +25,6 @@ import (
 	"mesh-conformance/suites/internal/timing"
 
 	// The features.
-	_ "mesh-conformance/suites/filterorder"
 	_ "mesh-conformance/suites/gatewayapi"
 	_ "mesh-conformance/suites/gatewaydeploy"
 	_ "mesh-conformance/suites/invariants"

@@ -1,5 +1,4 @@
-// Package filterorder holds the specs of the one order in which Envoy filters stand.
-package filterorder
+package gatewaydeploy
 
 import (
 	"context"
@@ -32,6 +31,10 @@ func stranger() xds.Node {
 
 // inboundHTTP asks a control plane which HTTP filters a stranger's catch-all chains have, chain by chain.
 func inboundHTTP(ctx context.Context, plane mesh.ControlPlane) ([][]string, error) {
+	// The stock plane is installed beside the first specs.
+	if err := kube.Shared().WaitAvailable(ctx, mesh.Namespace, plane.Deployment()); err != nil {
+		return nil, fmt.Errorf("the plane %s: %w", plane.Name, err)
+	}
 	snapshot, err := xds.SnapshotOf(ctx, kube.Shared(), mesh.Namespace, plane.Revision, stranger())
 	if err != nil {
 		return nil, fmt.Errorf("the plane %s: %w", plane.Name, err)
@@ -55,7 +58,7 @@ func inboundHTTP(ctx context.Context, plane mesh.ControlPlane) ([][]string, erro
 	return filters, nil
 }
 
-var _ = Describe("A control plane with the release's default flags", Label(catalogue.FilterOrder), func() {
+var _ = Describe("A control plane with the release's default flags", Label(catalogue.GatewayDeployMeshSmoke), func() {
 	It("gives a sidecar's inbound HTTP Istio's own filters in the order of the release", func(ctx SpecContext) {
 		Expect(inboundHTTP(ctx, mesh.Stock())).To(HaveEach(HaveExactElements(
 			"istio.metadata_exchange",
