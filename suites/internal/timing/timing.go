@@ -30,9 +30,7 @@ const Quiet = 2 * time.Second
 // Poll is the pause between two looks at a cheap source.
 const Poll = 100 * time.Millisecond
 
-// Priorities for Ginkgo's scheduler: what takes longest starts first.
+// Priority for Ginkgo's scheduler: what takes longest starts first.
 const (
-	PriorityLong   = 100
-	PriorityNormal = 0
-	PriorityLast   = -100
+	PriorityLong = 100
 )
