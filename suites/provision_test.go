@@ -27,8 +27,8 @@ import (
 // provisioningLog has what kind, istioctl and upstream's setup said, with the time each step took.
 const provisioningLog = "provisioning.log"
 
-// settlingLog has what the installer of the stock plane said.
-const settlingLog = "provisioning-stock.log"
+// settlingLog has what the installer of the planes beside the default one said.
+const settlingLog = "provisioning-planes.log"
 
 // provisioned is the connection of a cluster that came up, for diagnostics if a later step fails.
 var provisioned *kube.Client
@@ -115,8 +115,10 @@ func settle(ctx context.Context, job *kindconfig.Job, client *kube.Client, facts
 	}
 	defer func() { _ = log.Close() }()
 	installer := &mesh.Installer{Cell: &job.Cell, Client: client, Directory: job.Directory, Log: log}
-	if err := installer.Install(ctx, mesh.Stock()); err != nil {
-		return err
+	for _, plane := range mesh.Beside() {
+		if err := installer.Install(ctx, plane); err != nil {
+			return err
+		}
 	}
 	return cluster.Mark(ctx, client, &job.Cell, facts)
 }

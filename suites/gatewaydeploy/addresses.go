@@ -8,6 +8,7 @@ import (
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/timing"
@@ -24,17 +25,17 @@ var _ = Describe("A static address", Label(catalogue.GatewayDeployManaged), func
 		kube.Apply(ctx, ns, "gatewaydeploy/static-addresses.yaml")
 
 		By("waiting until istiod has made the Service of the Gateway with one address")
-		awaitManaged(ctx, ns, "sibling")
-		Expect(service(ns, "sibling")(ctx)).To(HaveField("Spec.LoadBalancerIP", staticAddress), "Service of the Gateway with one address")
-		Eventually(ctx, gateway(ns, "sibling"), timing.Push, timing.Poll).Should(
+		gateway.AwaitManaged(ctx, ns, "sibling")
+		Expect(gateway.Service(ns, "sibling")(ctx)).To(HaveField("Spec.LoadBalancerIP", staticAddress), "Service of the Gateway with one address")
+		Eventually(ctx, gateway.Get(ns, "sibling"), timing.Push, timing.Poll).Should(
 			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted))
-		evidence.API("Gateway sibling, one address", "Accepted=True; Service %s asks for loadBalancerIP %s", managedName("sibling"), staticAddress)
+		evidence.API("Gateway sibling, one address", "Accepted=True; Service %s asks for loadBalancerIP %s", gateway.ManagedName("sibling"), staticAddress)
 
 		By("looking at the Gateway with two")
-		Eventually(ctx, gateway(ns, "web"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, gateway.Get(ns, "web"), timing.Push, timing.Poll).Should(
 			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionFalse, gatewayv1.GatewayReasonUnsupportedAddress))
 		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "istiod deployed a gateway that it did not accept")
-		replayLook(ns, "gateway", "web", "sibling")
+		evidence.Look(ns, "gateway", "web", "sibling")
 		evidence.API("Gateway web, two addresses", "Accepted=False (UnsupportedAddress), no Deployment and no Service")
 	})
 })

@@ -7,15 +7,17 @@ import (
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/sidecar"
 )
 
 var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployMeshSmoke), func() {
 	const rbac = "envoy.filters.http.rbac"
 	var mesh map[string]*echo.Workload
 
-	prepareAll(func(ctx SpecContext) {
+	evidence.BeforeAll(func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "mesh-authorization", kube.Injected)
 		kube.Apply(ctx, ns, "gatewaydeploy/authorization.yaml")
 		mesh = echo.Deploy(ctx, ns, "client", "neighbour", "server", "other-server")
@@ -25,8 +27,8 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 	DescribeTable("judges callers by their principal:",
 		func(ctx SpecContext, from, to string, answered types.GomegaMatcher) {
 			By("waiting until the server's proxy holds the policy and the caller's knows where it is")
-			awaitInbound(ctx, mesh[to], match.HaveHTTPFilter(echoPort, rbac))
-			awaitReach(ctx, mesh[from], mesh[to])
+			sidecar.AwaitInbound(ctx, mesh[to], match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+			sidecar.AwaitReach(ctx, mesh[from], mesh[to])
 
 			By("measuring once")
 			Expect(measure(ctx, mesh[from], mesh[to])).To(answered)
@@ -40,10 +42,10 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 	It("does not touch a workload that it does not select", func(ctx SpecContext) {
 		By("waiting until the servers' proxies hold the policies")
 		for _, name := range []string{"server", "other-server"} {
-			awaitInbound(ctx, mesh[name], match.HaveHTTPFilter(echoPort, rbac))
+			sidecar.AwaitInbound(ctx, mesh[name], match.HaveHTTPFilter(sidecar.EchoPort, rbac))
 		}
-		awaitReach(ctx, mesh["client"], mesh["neighbour"])
-		Expect(inbound(mesh["neighbour"])(ctx)).NotTo(match.HaveHTTPFilter(echoPort, rbac))
+		sidecar.AwaitReach(ctx, mesh["client"], mesh["neighbour"])
+		Expect(sidecar.Inbound(mesh["neighbour"])(ctx)).NotTo(match.HaveHTTPFilter(sidecar.EchoPort, rbac))
 		Expect(measure(ctx, mesh["client"], mesh["neighbour"])).To(match.HaveStatus(200))
 	})
 })

@@ -9,6 +9,7 @@ import (
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -45,23 +46,23 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 	)
 	var ns string
 
-	prepareAll(func(ctx SpecContext) {
+	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "gateway-carried")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/carried.yaml")
-		awaitManaged(ctx, ns, "web")
+		gateway.AwaitManaged(ctx, ns, "web")
 	})
 
 	It("is carried to Deployment, pod template and Service", func(ctx SpecContext) {
 		Expect(labelsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(team, "payments")), "label %s of Gateway web is not everywhere", team)
 		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(contact, "payments-on-call")), "annotation %s of Gateway web is not everywhere", contact)
-		replayLook(ns, "deployment,service", managedName("web"))
+		evidence.Look(ns, "deployment,service", gateway.ManagedName("web"))
 		evidence.API("Deployment, pod template and Service", "label %s and annotation %s of Gateway web", team, contact)
 	})
 
 	It("is all that is carried: 1.20 does not act on spec.infrastructure", func(ctx SpecContext) {
 		By("making sure that the API server kept the field")
-		found, err := gateway(ns, "web")(ctx)
+		found, err := gateway.Get(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(found.Spec.Infrastructure).NotTo(BeNil())
 		Expect(found.Spec.Infrastructure.Labels).To(HaveLen(1))
@@ -69,12 +70,12 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 		Consistently(ctx, labelsOf(ns, "web"), timing.Quiet, timing.Poll).Should(
 			HaveEach(Not(HaveKey("example.com/infrastructure-label"))), "a label of spec.infrastructure was carried")
 		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey("example.com/infrastructure-annotation"))), "an annotation of spec.infrastructure was carried")
-		replayLook(ns, "deployment,service", managedName("web"))
+		evidence.Look(ns, "deployment,service", gateway.ManagedName("web"))
 		evidence.API("Deployment, pod template and Service", "nothing of spec.infrastructure")
 	})
 
 	It("is followed when it changes", func(ctx SpecContext) {
-		change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
+		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
 			found.Labels[team] = "billing"
 			found.Labels["example.com/added"] = "later"
 			delete(found.Annotations, contact)
@@ -83,7 +84,7 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 			HaveKeyWithValue(team, "billing"), HaveKeyWithValue("example.com/added", "later"),
 		)), "changed and added labels of Gateway web do not arrive")
 		Eventually(ctx, annotationsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(Not(HaveKey(contact))), "annotation %s, removed from Gateway web, stays", contact)
-		replayLook(ns, "deployment,service", managedName("web"))
+		evidence.Look(ns, "deployment,service", gateway.ManagedName("web"))
 		evidence.API("Deployment, pod template and Service", "changed and added label arrived, removed annotation %s is gone", contact)
 	})
 })

@@ -15,9 +15,8 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/proxy"
+	"mesh-conformance/suites/internal/sidecar"
 )
-
-const sidecar = "istio-proxy"
 
 // sidecarImage reads from the values of istiod's injector which image a sidecar must have.
 func sidecarImage(values string) (string, error) {
@@ -67,15 +66,15 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
 		want, err := installedSidecarImage(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(containers(pod)).To(ContainElement(sidecar), "pod %s has no sidecar", pod.Name)
-		Expect(pod.Spec.Containers).To(ContainElement(SatisfyAll(HaveField("Name", sidecar), HaveField("Image", want))), "the sidecar's image")
+		Expect(containers(pod)).To(ContainElement(sidecar.Container), "pod %s has no sidecar", pod.Name)
+		Expect(pod.Spec.Containers).To(ContainElement(SatisfyAll(HaveField("Name", sidecar.Container), HaveField("Image", want))), "the sidecar's image")
 
 		By("asking the sidecar itself")
 		version, err := proxy.Of(kube.Shared(), ns, pod.Name).Version(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(version).NotTo(BeEmpty())
-		replayLook(ns, "pod", "--selector app=client")
-		evidence.Replay("kubectl exec -n %s deploy/client -c %s -- pilot-agent request GET server_info", ns, sidecar)
+		evidence.Look(ns, "pod", "--selector app=client")
+		evidence.Replay("kubectl exec -n %s deploy/client -c %s -- pilot-agent request GET server_info", ns, sidecar.Container)
 		evidence.API("pod "+pod.Name, "containers %v, sidecar image %s", containers(pod), want)
 		evidence.Config("sidecar", "Envoy %s", version)
 	})
@@ -85,7 +84,7 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
 		Expect(containers(pod)).To(HaveExactElements(echo.Container), "containers of pod %s", pod.Name)
 		Expect(pod.Spec.InitContainers).To(BeEmpty(), "init containers of pod %s", pod.Name)
-		replayLook(ns, "pod", "--selector app=client")
+		evidence.Look(ns, "pod", "--selector app=client")
 		evidence.API("pod "+pod.Name, "containers %v", containers(pod))
 	})
 })

@@ -12,6 +12,7 @@ import (
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -19,10 +20,10 @@ import (
 const serviceTypeAnnotation = "networking.istio.io/service-type"
 
 // podsOf lists the names of a gateway's pods.
-func podsOf(namespace, gateway string) func(context.Context) ([]string, error) {
+func podsOf(namespace, name string) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		var pods corev1.PodList
-		err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(namespace), ctrl.MatchingLabels{nameLabel: gateway})
+		err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(namespace), ctrl.MatchingLabels{gateway.NameLabel: name})
 		names := make([]string, 0, len(pods.Items))
 		for _, pod := range pods.Items {
 			names = append(names, pod.Name)
@@ -34,32 +35,32 @@ func podsOf(namespace, gateway string) func(context.Context) ([]string, error) {
 var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployManaged), func() {
 	var ns string
 
-	prepareAll(func(ctx SpecContext) {
+	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "gateway-life")
 		kube.Apply(ctx, ns, "gatewaydeploy/web.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/sibling.yaml")
-		awaitManaged(ctx, ns, "web")
-		awaitManaged(ctx, ns, "sibling")
+		gateway.AwaitManaged(ctx, ns, "web")
+		gateway.AwaitManaged(ctx, ns, "sibling")
 	})
 
 	It("switches to a ClusterIP Service, and its status to the Service's name", func(ctx SpecContext) {
-		external := awaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType)
-		beside := awaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)
-		change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
+		external := gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType)
+		beside := gateway.AwaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)
+		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
 			if found.Annotations == nil {
 				found.Annotations = map[string]string{}
 			}
 			found.Annotations[serviceTypeAnnotation] = string(corev1.ServiceTypeClusterIP)
 		})
-		Eventually(ctx, service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP), "Service %s does not follow the annotation", managedName("web"))
-		internal := awaitProgrammed(ctx, ns, "web", gatewayv1.HostnameAddressType)
-		Expect(internal).To(Equal(managedName("web") + "." + ns + ".svc.cluster.local"))
+		Eventually(ctx, gateway.Service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP), "Service %s does not follow the annotation", gateway.ManagedName("web"))
+		internal := gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.HostnameAddressType)
+		Expect(internal).To(Equal(gateway.ManagedName("web") + "." + ns + ".svc.cluster.local"))
 		evidence.Replay("kubectl get gateway,service -n %s", ns)
 		evidence.API("Gateway web", "address %s became %s", external, internal)
 
 		By("looking at the sibling, which was not asked to")
-		Expect(service(ns, "sibling")(ctx)).To(HaveField("Spec.Type", corev1.ServiceTypeLoadBalancer), "the sibling's Service")
-		Expect(awaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)).To(Equal(beside))
+		Expect(gateway.Service(ns, "sibling")(ctx)).To(HaveField("Spec.Type", corev1.ServiceTypeLoadBalancer), "the sibling's Service")
+		Expect(gateway.AwaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)).To(Equal(beside))
 		evidence.API("Gateway sibling", "keeps address %s", beside)
 	})
 
@@ -68,7 +69,7 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		Expect(err).NotTo(HaveOccurred())
 
 		By("making sure that the garbage collector will know whose they are")
-		owner, err := gateway(ns, "web")(ctx)
+		owner, err := gateway.Get(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		lostDeployment, lostService, err := madeFor(ctx, ns, "web")
 		Expect(err).NotTo(HaveOccurred())
@@ -77,7 +78,7 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 				"%s %s is not owned by its Gateway and would outlive it", kind, made.GetName())
 		}
 
-		remove[gatewayv1.Gateway](ctx, ns, "web")
+		kube.Remove[gatewayv1.Gateway](ctx, ns, "web")
 		Eventually(ctx, deployedIn(ns), timing.Gone, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway remains")
 		Eventually(ctx, podsOf(ns, "web"), timing.Gone, timing.Poll).Should(BeEmpty(), "pods of the deleted Gateway remain")
 		// Nothing may bring them back.
@@ -86,12 +87,12 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		evidence.API("Gateway web", "deleted; its Deployment, Service and pods are gone")
 
 		By("looking at the sibling")
-		Expect(deployment(ns, "sibling")(ctx)).To(HaveField("UID", keptDeployment.UID), "the sibling's Deployment")
-		Expect(service(ns, "sibling")(ctx)).To(HaveField("UID", keptService.UID), "the sibling's Service")
+		Expect(gateway.Deployment(ns, "sibling")(ctx)).To(HaveField("UID", keptDeployment.UID), "the sibling's Deployment")
+		Expect(gateway.Service(ns, "sibling")(ctx)).To(HaveField("UID", keptService.UID), "the sibling's Service")
 		evidence.API("Gateway sibling", "keeps its Deployment and Service")
 
 		By("looking at the ServiceAccount, which 1.20 gives no owner and so leaves behind")
-		Expect(kube.Exists[corev1.ServiceAccount](ns, managedName("web"))(ctx)).To(BeTrue(), "the ServiceAccount is gone")
-		evidence.API("ServiceAccount "+managedName("web"), "remains after its Gateway")
+		Expect(kube.Exists[corev1.ServiceAccount](ns, gateway.ManagedName("web"))(ctx)).To(BeTrue(), "the ServiceAccount is gone")
+		evidence.API("ServiceAccount "+gateway.ManagedName("web"), "remains after its Gateway")
 	})
 })

@@ -9,6 +9,7 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/timing"
@@ -25,7 +26,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		issued  certificate
 	)
 
-	prepareAll(func(ctx SpecContext) {
+	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "gateway-ready")
 		var err error
 		issued, err = issue(host)
@@ -33,14 +34,14 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		Expect(issued.store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
 		kube.Apply(ctx, ns, "gatewaydeploy/https.yaml")
 		server = echo.Deploy(ctx, ns, "server")["server"]
-		visitor = echo.Visitor{Address: awaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType), Roots: issued.roots}
+		visitor = echo.Visitor{Address: gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType), Roots: issued.roots}
 	})
 
 	// awaitRoute waits until the gateway's proxy holds the route on a port and its address answers:
 	// load balancer and node take a moment of their own.
 	awaitRoute := func(ctx SpecContext, listener, url string) {
 		GinkgoHelper()
-		held, err := proxyOf(ctx, ns, "web")
+		held, err := gateway.ProxyOf(ctx, ns, "web")
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(ctx, held.Chains, timing.Push, timing.Poll).WithArguments(listener).ShouldNot(BeEmpty(), "gateway's proxy, listener %s", listener)
 		Eventually(ctx, held.VirtualHost, timing.Push, timing.Poll).WithArguments(host).ShouldNot(BeNil(), "gateway's proxy has no route for %s", host)
@@ -49,15 +50,15 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 	}
 
 	It("is reported accepted and programmed, with the address of its own LoadBalancer Service", func(ctx SpecContext) {
-		found, err := service(ns, "web")(ctx)
+		found, err := gateway.Service(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(found.Spec.Type).To(Equal(corev1.ServiceTypeLoadBalancer))
 		Expect(found.Status.LoadBalancer.Ingress).To(HaveExactElements(HaveField("IP", visitor.Address)))
 		Expect(found.Spec.Ports).To(HaveExactElements(
 			HaveField("Name", "status-port"), HaveField("Name", "http"), HaveField("Name", "https"),
 		))
-		replayLook(ns, "gateway", "web")
-		replayLook(ns, "service", found.Name)
+		evidence.Look(ns, "gateway", "web")
+		evidence.Look(ns, "service", found.Name)
 		evidence.API("Gateway web", "Accepted and Programmed at its current generation, address %s of Service %s", visitor.Address, found.Name)
 	})
 

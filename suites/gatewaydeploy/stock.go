@@ -31,9 +31,8 @@ func stranger() xds.Node {
 
 // inboundHTTP asks a control plane which HTTP filters a stranger's catch-all chains have, chain by chain.
 func inboundHTTP(ctx context.Context, plane mesh.ControlPlane) ([][]string, error) {
-	// The stock plane is installed beside the first specs.
-	if err := kube.Shared().WaitAvailable(ctx, mesh.Namespace, plane.Deployment()); err != nil {
-		return nil, fmt.Errorf("the plane %s: %w", plane.Name, err)
+	if err := mesh.Await(ctx, kube.Shared(), plane); err != nil {
+		return nil, err
 	}
 	snapshot, err := xds.SnapshotOf(ctx, kube.Shared(), mesh.Namespace, plane.Revision, stranger())
 	if err != nil {

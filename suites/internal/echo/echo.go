@@ -49,6 +49,13 @@ func Deploy(ctx context.Context, namespace string, names ...string) map[string]*
 	for _, name := range names {
 		kube.Apply(ctx, namespace, path.Join("echo", name+".yaml"))
 	}
+	return Await(ctx, namespace, names...)
+}
+
+// Await waits until echo workloads that a fixture of another folder has brought are available. Each is a
+// Deployment with one pod, whose label app is the Deployment's name.
+func Await(ctx context.Context, namespace string, names ...string) map[string]*Workload {
+	ginkgo.GinkgoHelper()
 	workloads := map[string]*Workload{}
 	for _, name := range names {
 		workload, err := await(ctx, kube.Shared(), namespace, name)

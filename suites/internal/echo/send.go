@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
@@ -17,10 +20,29 @@ import (
 // atOnce is how many requests of a set the echo client has under way at the same time.
 const atOnce = 20
 
+// Option alters the requests of a set, for a workload's echo client.
+type Option func(*options)
+
+type options struct{ flags []string }
+
+// Header adds a request header; the name Host sets the authority.
+func Header(name, value string) Option {
+	return Flag("--header=" + name + ": " + value)
+}
+
+// Method is the HTTP method, GET without it.
+func Method(name string) Option { return Flag("--method=" + name) }
+
+// Flag hands the echo client a flag of its own, for what the other options do not name
+// (istio.io/istio, pkg/test/echo/cmd/client).
+func Flag(flag string) Option {
+	return func(o *options) { o.flags = append(o.flags, flag) }
+}
+
 // Send makes a set of requests to url from the workload's pod, through its sidecar where it has
 // one. Requests that fail are an outcome, not an error: see Answers.Failed.
-func (w *Workload) Send(ctx context.Context, url string, count int) (Answers, error) {
-	command := sendCommand(url, count)
+func (w *Workload) Send(ctx context.Context, url string, count int, options ...Option) (Answers, error) {
+	command := sendCommand(url, count, options)
 	stdout, stderr, err := w.cluster.Exec(ctx, w.Namespace, w.Pod.Name, Container, command...)
 	answers := Answers{Way: fmt.Sprintf("%s.%s to %s", w.Name, w.Namespace, url), Sent: count}
 	var exit *kube.ExecError
@@ -39,16 +61,36 @@ func (w *Workload) Send(ctx context.Context, url string, count int) (Answers, er
 	return answers, nil
 }
 
-// Replay records how a user makes the same requests by hand.
-func (w *Workload) Replay(url string, count int) {
-	evidence.Replay("kubectl exec -n %s deploy/%s -c %s -- %s",
-		w.Namespace, w.Name, Container, strings.Join(sendCommand(url, count), " "))
+// Measure sends a set of requests once and records what came back, and how a user repeats it.
+func (w *Workload) Measure(ctx context.Context, url string, count int, options ...Option) Answers {
+	ginkgo.GinkgoHelper()
+	w.Replay(url, count, options...)
+	answers, err := w.Send(ctx, url, count, options...)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	evidence.Traffic(answers.Way, "%s", answers)
+	return answers
 }
 
-func sendCommand(url string, count int) []string {
+// Replay records how a user makes the same requests by hand.
+func (w *Workload) Replay(url string, count int, options ...Option) {
+	command := sendCommand(url, count, options)
+	for i, word := range command {
+		if strings.ContainsAny(word, " ?&$;") {
+			command[i] = "'" + word + "'"
+		}
+	}
+	evidence.Replay("kubectl exec -n %s deploy/%s -c %s -- %s", w.Namespace, w.Name, Container, strings.Join(command, " "))
+}
+
+func sendCommand(url string, count int, chosen []Option) []string {
+	var of options
+	for _, choose := range chosen {
+		choose(&of)
+	}
 	// The client's timeout is for the whole set.
 	timeout := timing.Request * time.Duration(1+count/atOnce)
-	return []string{"/usr/local/bin/client", fmt.Sprintf("--count=%d", count), fmt.Sprintf("--timeout=%s", timeout), url}
+	command := []string{"/usr/local/bin/client", fmt.Sprintf("--count=%d", count), fmt.Sprintf("--timeout=%s", timeout)}
+	return append(append(command, of.flags...), url)
 }
 
 // failure finds in the echo client's log why its set of requests failed, "" where it does not say:

@@ -7,10 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -22,10 +28,21 @@ type Visitor struct {
 	Roots *x509.CertPool
 }
 
+// Measure sends a set of requests once and records what came back, and how a user repeats it.
+func (v Visitor) Measure(ctx context.Context, url string, count int, headers ...http.Header) Answers {
+	ginkgo.GinkgoHelper()
+	evidence.Replay("%s", v.Command(url, headers...))
+	answers, err := v.Send(ctx, url, count, headers...)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	evidence.Traffic(answers.Way, "%s", answers)
+	return answers
+}
+
 // Send makes a set of requests, each on a connection of its own. The URL's host is the name that
-// the gateway is asked for, in SNI and Host; where the name leads in DNS does not matter.
+// the gateway is asked for, in SNI and Host; where the name leads in DNS does not matter. Headers are
+// added to each request.
 // Requests that fail are an outcome: see Answers.Failed.
-func (v Visitor) Send(ctx context.Context, url string, count int) (Answers, error) {
+func (v Visitor) Send(ctx context.Context, url string, count int, headers ...http.Header) (Answers, error) {
 	roots := v.Roots
 	if roots == nil {
 		roots = x509.NewCertPool()
@@ -47,7 +64,7 @@ func (v Visitor) Send(ctx context.Context, url string, count int) (Answers, erro
 	}
 	answers := Answers{Way: fmt.Sprintf("this machine to %s at %s", url, v.Address), Sent: count}
 	for range count {
-		answer, err := visit(ctx, client, url)
+		answer, err := visit(ctx, client, url, headers)
 		switch {
 		case ctx.Err() != nil:
 			return Answers{}, fmt.Errorf("send %d requests to %s at %s: %w", count, url, v.Address, context.Cause(ctx))
@@ -63,7 +80,7 @@ func (v Visitor) Send(ctx context.Context, url string, count int) (Answers, erro
 }
 
 // Command is how a user makes one such request by hand.
-func (v Visitor) Command(url string) string {
+func (v Visitor) Command(url string, headers ...http.Header) string {
 	scheme, rest, _ := strings.Cut(url, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	name, port, found := strings.Cut(host, ":")
@@ -74,13 +91,24 @@ func (v Visitor) Command(url string) string {
 	if scheme == "https" {
 		trust = " --insecure"
 	}
-	return fmt.Sprintf("curl -si%s --connect-to %s:%s:%s:%s %s", trust, name, port, v.Address, port, url)
+	var given strings.Builder
+	for _, header := range headers {
+		for _, name := range slices.Sorted(maps.Keys(header)) {
+			for _, value := range header[name] {
+				fmt.Fprintf(&given, " --header '%s: %s'", name, value)
+			}
+		}
+	}
+	return fmt.Sprintf("curl -si%s --connect-to %s:%s:%s:%s%s %s", trust, name, port, v.Address, port, given.String(), url)
 }
 
-func visit(ctx context.Context, client *http.Client, url string) (answer Answer, err error) {
+func visit(ctx context.Context, client *http.Client, url string, headers []http.Header) (answer Answer, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return Answer{}, err
+	}
+	for _, header := range headers {
+		maps.Copy(request.Header, header)
 	}
 	response, err := client.Do(request)
 	if err != nil {

@@ -5,17 +5,12 @@ package kube
 import (
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayv1alpha2 "sigs.k8s.io/gateway-api/apis/v1alpha2"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"mesh-conformance/fixtures"
 )
 
 // Client bundles what a spec needs to talk to one cluster.
@@ -24,22 +19,8 @@ type Client struct {
 	Kubeconfig string
 	Config     *rest.Config
 	Clientset  kubernetes.Interface
-	// Client reads and writes any object uncached, Gateway API and CRD types included.
+	// Client reads and writes uncached every kind that a fixture may use.
 	Client ctrl.Client
-}
-
-// Scheme knows the core types, CustomResourceDefinitions and the three Gateway API versions.
-func Scheme() (*runtime.Scheme, error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme,
-		gatewayv1.AddToScheme, gatewayv1beta1.AddToScheme, gatewayv1alpha2.AddToScheme,
-	} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("build the scheme: %w", err)
-		}
-	}
-	return scheme, nil
 }
 
 // Connect reads a kubeconfig file and builds the clients. It sends no request.
@@ -54,11 +35,7 @@ func Connect(kubeconfig string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the clientset: %w", err)
 	}
-	scheme, err := Scheme()
-	if err != nil {
-		return nil, err
-	}
-	client, err := ctrl.New(config, ctrl.Options{Scheme: scheme})
+	client, err := ctrl.New(config, ctrl.Options{Scheme: fixtures.Scheme()})
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}

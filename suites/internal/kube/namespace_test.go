@@ -16,20 +16,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/fixtures"
 )
 
 func fakeClient(t *testing.T, functions interceptor.Funcs, objects ...ctrl.Object) *Client {
 	t.Helper()
-	scheme, err := Scheme()
-	if err != nil {
-		t.Fatal(err)
-	}
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	mapper.Add(gatewayv1.SchemeGroupVersion.WithKind("GatewayClass"), meta.RESTScopeRoot)
-	return &Client{Client: fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).
+	return &Client{Client: fake.NewClientBuilder().WithScheme(fixtures.Scheme()).WithRESTMapper(mapper).
 		WithObjects(objects...).WithInterceptorFuncs(functions).Build()}
 }
 

@@ -37,6 +37,22 @@ var dataplane []byte
 //go:embed stock.yaml
 var stock []byte
 
+//go:embed alias.yaml
+var alias []byte
+
+//go:embed switched.yaml
+var switched []byte
+
+// Labels of a namespace, written key=value. The planes beside the default one look at no other namespaces.
+const (
+	// OfStock is for namespaces that the planes stock and switched serve.
+	OfStock = "mesh-conformance/plane=stock"
+	// OfAlias is for namespaces that the plane alias serves.
+	OfAlias = "mesh-conformance/plane=alias"
+	// InjectedByAlias is for namespaces whose pods get a sidecar of the plane alias.
+	InjectedByAlias = "istio.io/rev=alias"
+)
+
 // ControlPlane is one installation of istiod.
 type ControlPlane struct {
 	// Name for messages and files.
@@ -52,6 +68,29 @@ func Dataplane() ControlPlane { return ControlPlane{Name: "dataplane", Operator:
 
 // Stock is the revision with the release's default flags, which serves no proxy.
 func Stock() ControlPlane { return ControlPlane{Name: "stock", Revision: "stock", Operator: stock} }
+
+// Alias is a data plane of its own revision where ENABLE_EXTERNAL_NAME_ALIAS is on, and
+// ENABLE_SELECTOR_BASED_K8S_GATEWAY_POLICY off.
+func Alias() ControlPlane { return ControlPlane{Name: "alias", Revision: "alias", Operator: alias} }
+
+// Switched is the stock plane with PILOT_DISABLE_MX_ALPN and PILOT_ENABLE_AMBIENT_CONTROLLERS on.
+func Switched() ControlPlane {
+	return ControlPlane{Name: "switched", Revision: "switched", Operator: switched}
+}
+
+// Beside are the planes that only some specs wait for, in the order in which they are installed.
+func Beside() []ControlPlane { return []ControlPlane{Stock(), Alias(), Switched()} }
+
+// Await waits until a plane that is installed beside the first specs can be used: istiod is available and
+// its injector answers.
+func Await(ctx context.Context, client *kube.Client, plane ControlPlane) error {
+	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning)
+	defer cancel()
+	if err := client.WaitAvailable(ctx, Namespace, plane.Deployment()); err != nil {
+		return fmt.Errorf("the plane %s: %w", plane.Name, err)
+	}
+	return webhooksReady(ctx, client, plane)
+}
 
 // Deployment is the name of the plane's Deployment.
 func (p ControlPlane) Deployment() string {
@@ -105,7 +144,7 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 			}
 		}
 	}
-	if err := i.webhooksReady(ctx, plane); err != nil {
+	if err := webhooksReady(ctx, i.Client, plane); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(i.Log, "plane %s ready after %.1fs\n", plane.Name, time.Since(begun).Seconds())
@@ -125,14 +164,14 @@ func complaint(output string) string {
 
 // webhooksReady waits until the plane's injector trusts istiod's certificate: before that, pods start
 // without a sidecar or are refused (istio 1.20, pkg/webhooks/webhookpatch.go fills in the bundle).
-func (i *Installer) webhooksReady(ctx context.Context, plane ControlPlane) error {
+func webhooksReady(ctx context.Context, client *kube.Client, plane ControlPlane) error {
 	name := "istio-sidecar-injector"
 	if plane.Revision != "" {
 		name += "-" + plane.Revision
 	}
 	var last error
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
-		config, err := i.Client.Clientset.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, name, metav1.GetOptions{})
+		config, err := client.Clientset.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			last = err
 			return false, nil
