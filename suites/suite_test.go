@@ -25,9 +25,15 @@ import (
 	"mesh-conformance/suites/internal/timing"
 
 	// The features.
+	_ "mesh-conformance/suites/externalname"
+	_ "mesh-conformance/suites/filterorder"
 	_ "mesh-conformance/suites/gatewayapi"
 	_ "mesh-conformance/suites/gatewaydeploy"
 	_ "mesh-conformance/suites/invariants"
+	_ "mesh-conformance/suites/mirroring"
+	_ "mesh-conformance/suites/targetref"
+	_ "mesh-conformance/suites/tcpmetadata"
+	_ "mesh-conformance/suites/wasmplugin"
 )
 
 var (

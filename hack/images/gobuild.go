@@ -45,32 +45,49 @@ func (b *Builder) goProgram(p program) (*artifact, error) {
 	return &artifact{name: p.name + "-" + p.version, inputs: inputs, expect: p.expect, build: build}, nil
 }
 
-// localProgram is the artifact of one of the project's own main packages.
-func (b *Builder) localProgram(name, pkg string) (*artifact, error) {
-	dir := filepath.Join(b.options.Repository, filepath.FromSlash(pkg))
-	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil || len(sources) == 0 {
-		return nil, fmt.Errorf("no Go sources in %s: %v", pkg, err)
-	}
-	inputs := []string{b.goVersion, b.goarch}
-	for _, source := range sources {
-		content, err := os.ReadFile(source)
-		if err != nil {
-			return nil, err
-		}
-		inputs = append(inputs, string(content))
+// localProgram is the artifact of one of the project's own main packages. Pins are files, besides its
+// sources, that decide the product: go.mod and go.sum where it imports modules.
+func (b *Builder) localProgram(name, pkg string, pins ...string) (*artifact, error) {
+	sources, err := b.sources(pkg, pins...)
+	if err != nil {
+		return nil, err
 	}
 	build := func(ctx context.Context, out string, log io.Writer) error {
 		return b.goBuild(ctx, b.options.Repository, log, "-ldflags", "-s -w", "-o", filepath.Join(out, name), "./"+pkg)
 	}
-	return &artifact{name: name, inputs: inputs, expect: 2 * time.Second, build: build}, nil
+	return &artifact{name: name, inputs: append([]string{b.goVersion, b.goarch}, sources...), expect: 2 * time.Second, build: build}, nil
 }
 
-// goBuild runs one `go build` in dir; its module graph must be complete in go.mod and go.sum.
+// sources are the contents of the Go files of one of the project's packages and of further files of the
+// repository.
+func (b *Builder) sources(pkg string, more ...string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(b.options.Repository, filepath.FromSlash(pkg), "*.go"))
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("no Go sources in %s: %v", pkg, err)
+	}
+	for _, file := range more {
+		files = append(files, filepath.Join(b.options.Repository, filepath.FromSlash(file)))
+	}
+	contents := make([]string, 0, len(files))
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		contents = append(contents, string(content))
+	}
+	return contents, nil
+}
+
+// goBuild runs one `go build` in dir for the node; its module graph must be complete in go.mod and go.sum.
 func (b *Builder) goBuild(ctx context.Context, dir string, log io.Writer, args ...string) error {
+	return b.goBuildFor(ctx, "linux", b.goarch, dir, log, args...)
+}
+
+func (b *Builder) goBuildFor(ctx context.Context, goos, goarch, dir string, log io.Writer, args ...string) error {
 	cmd := command(ctx, log, "go", append([]string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.goarch, "GOFLAGS=", "GOWORK=off",
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch, "GOFLAGS=", "GOWORK=off",
 		// go cleans up after itself unless it is killed; then the next run does.
 		"GOTMPDIR="+b.store.scratch())
 	return runGo(cmd)

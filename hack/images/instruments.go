@@ -11,6 +11,8 @@ import (
 type instruments struct {
 	echo, echoCerts, echoBasic, metallb *artifact
 
+	wasmModule, wasmServer *artifact
+
 	metallbFiles, gatewayCRDs *artifact
 }
 
@@ -22,7 +24,12 @@ func (p *planner) instruments(istio string, subject *artifact) instruments {
 	if istio != pins.Echo {
 		echo = p.istio(pins.Echo)
 	}
+	wasmModule, err := p.b.wasmModule()
+	p.keep(wasmModule, err)
+	wasmServer, err := p.b.localProgram("wasmserver", "hack/wasmserver", "go.mod", "go.sum")
+	p.keep(wasmServer, err)
 	return instruments{
+		wasmModule: wasmModule, wasmServer: wasmServer,
 		echo:      echo,
 		metallb:   p.program("metallb", pins.MetalLB, time.Minute),
 		echoBasic: p.program("echo-basic", pins.EchoBasic, 10*time.Second),
@@ -68,5 +75,5 @@ func (b *Builder) instrumentImages(from instruments) ([]*artifact, error) {
 			}, nil
 		},
 	}
-	return append(images, b.image(basic), b.image(echo)), nil
+	return append(images, b.image(basic), b.image(echo), b.wasmImage(from)), nil
 }

@@ -40,6 +40,7 @@ func TestBuiltPlan(t *testing.T) {
 	want := []string{
 		"image-pilot", "image-proxyv2", "image-kube-apiserver", "image-kube-controller-manager", "image-kube-scheduler", "image-kube-proxy",
 		"image-etcd", "image-coredns", "image-pause", "image-metallb-controller", "image-metallb-speaker", "image-echo-basic", "image-echo",
+		"image-wasmserver",
 	}
 	var got []string
 	for _, a := range p.images {
@@ -71,6 +72,7 @@ func TestBuiltPlan(t *testing.T) {
 		"image-metallb-speaker": {"[quay.io/metallb/speaker:v0.15.2]", RoleInstrument},
 		"image-echo-basic":      {"localhost/mesh-conformance/echo-basic:local gcr.io/", RoleInstrument},
 		"image-echo":            {"localhost/mesh-conformance/echo:local gcr.io/", "/echo-advanced:", RoleInstrument},
+		"image-wasmserver":      {"[localhost/mesh-conformance/wasmserver:local]", RoleInstrument},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(inputs[name], part) {

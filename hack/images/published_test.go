@@ -55,7 +55,7 @@ func withoutCompiling(t *testing.T, p *plan) {
 		}
 		if len(a.needs) == 0 && !strings.HasPrefix(a.name, "published-") {
 			a.build = func(_ context.Context, out string, _ io.Writer) error {
-				for _, name := range []string{"istioctl", "server", "client", "controller", "speaker", "echo-basic", "cert.crt", "cert.key"} {
+				for _, name := range []string{"istioctl", "server", "client", "controller", "speaker", "echo-basic", "cert.crt", "cert.key", "wasmserver", "plugin.wasm"} {
 					if err := os.WriteFile(filepath.Join(out, name), []byte(a.name+name), 0o755); err != nil {
 						return err
 					}

@@ -8,6 +8,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/certificate"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
@@ -115,9 +116,9 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		evidence.API("listener https", "ResolvedRefs=False (InvalidCertificateRef) and Programmed=False (Invalid); listener http is programmed")
 
 		By("storing the certificate")
-		issued, err := issue(host)
+		issued, err := certificate.Issue(host)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(issued.store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
+		Expect(issued.Store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
 		Eventually(ctx, gateway.Get(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
 			match.HaveListenerCondition("https", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionTrue, gatewayv1.ListenerReasonResolvedRefs),
 			match.HaveListenerCondition("https", gatewayv1.ListenerConditionProgrammed, metav1.ConditionTrue, gatewayv1.ListenerReasonProgrammed),

@@ -7,6 +7,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/certificate"
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
@@ -23,18 +24,18 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		ns      string
 		server  *echo.Workload
 		visitor echo.Visitor
-		issued  certificate
+		issued  certificate.Certificate
 	)
 
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "gateway-ready")
 		var err error
-		issued, err = issue(host)
+		issued, err = certificate.Issue(host)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(issued.store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
+		Expect(issued.Store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
 		kube.Apply(ctx, ns, "gatewaydeploy/https.yaml")
 		server = echo.Deploy(ctx, ns, "server")["server"]
-		visitor = echo.Visitor{Address: gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType), Roots: issued.roots}
+		visitor = echo.Visitor{Address: gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType), Roots: issued.Roots}
 	})
 
 	// awaitRoute waits until the gateway's proxy holds the route on a port and its address answers:
@@ -89,10 +90,10 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		By("measuring once")
 		answers, err := visitor.Send(ctx, "https://"+host+"/", requests)
 		Expect(err).NotTo(HaveOccurred())
-		evidence.Traffic("HTTPS for "+host, "%s, presenting %x", answers, issued.leaf.SerialNumber)
+		evidence.Traffic("HTTPS for "+host, "%s, presenting %x", answers, issued.Leaf.SerialNumber)
 		Expect(answers).To(match.HaveStatus(200))
 		Expect(answers).To(match.BeServedBy(server))
-		Expect(answers).To(match.Present(issued.leaf))
+		Expect(answers).To(match.Present(issued.Leaf))
 
 		By("asking without trust in its issuer")
 		doubters, err := echo.Visitor{Address: visitor.Address}.Send(ctx, "https://"+host+"/", 1)

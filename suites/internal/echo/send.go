@@ -58,6 +58,10 @@ func (w *Workload) Send(ctx context.Context, url string, count int, options ...O
 	if answers.All, err = parseOutput(stdout); err != nil {
 		return Answers{}, err
 	}
+	// On a busy machine the end of a long output can get lost between container and API server.
+	if len(answers.All) != count {
+		return Answers{}, fmt.Errorf("send %d requests to %s: all were answered, the output that came back holds %d of them", count, url, len(answers.All))
+	}
 	return answers, nil
 }
 

@@ -47,10 +47,10 @@ func TestSendGivesTheAnswers(t *testing.T) {
 	}
 }
 
-func TestSendGivesLargeSetsMoreTime(t *testing.T) {
-	p := &pod{}
-	if _, err := client(p).Send(t.Context(), "http://server/", 1000); err != nil {
-		t.Fatal(err)
+func TestSendGivesLargeSetsMoreTimeAndMissesAnswers(t *testing.T) {
+	p := &pod{stdout: twoAnswers}
+	if answers, err := client(p).Send(t.Context(), "http://server/", 1000); err == nil {
+		t.Errorf("two of a thousand answers passed for all: %+v", answers)
 	}
 	if !slices.Contains(p.command, "--timeout=8m30s") {
 		t.Errorf("ran %q", p.command)
@@ -97,5 +97,16 @@ func TestNamesInTheMesh(t *testing.T) {
 	}
 	if got := w.SPIFFE(); !strings.HasSuffix(got, "/ns/ns/sa/client") {
 		t.Errorf("SPIFFE %q", got)
+	}
+}
+
+func TestOptionsBecomeFlagsOfTheClient(t *testing.T) {
+	p := &pod{stdout: twoAnswers}
+	if _, err := client(p).Send(t.Context(), "http://server/", 2, Header("x-a", "b"), Method("POST"), Flag("--http2")); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"--header=x-a: b", "--method=POST", "--http2", "http://server/"}
+	if got := p.command[len(p.command)-len(want):]; !slices.Equal(got, want) {
+		t.Errorf("ran %q", p.command)
 	}
 }

@@ -13,8 +13,10 @@ func BeforeAll(prepare func(ginkgo.SpecContext)) {
 	reported := false
 	ginkgo.BeforeAll(func(ctx ginkgo.SpecContext) {
 		reported = true
+		// A container around this one repeats its own commands itself.
+		before := len(replayOf(ginkgo.CurrentSpecReport()))
 		prepare(ctx)
-		commands = replayOf(ginkgo.CurrentSpecReport())
+		commands = replayOf(ginkgo.CurrentSpecReport())[before:]
 	}, ginkgo.Offset(1))
 	ginkgo.BeforeEach(func() {
 		if !reported {

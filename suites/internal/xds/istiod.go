@@ -29,20 +29,29 @@ func SnapshotOf(ctx context.Context, client *kube.Client, istiodNamespace, revis
 	if err != nil {
 		return nil, err
 	}
+	conn, err := connect(client, istiodNamespace, pod)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return Ask(ctx, conn, node)
+}
+
+// connect dials an istiod's plaintext port through the API server.
+func connect(client *kube.Client, namespace, pod string) (*grpc.ClientConn, error) {
 	// The target's name only has to be one that gRPC does not try to resolve.
 	conn, err := grpc.NewClient("passthrough:///"+pod,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return client.DialPod(ctx, istiodNamespace, pod, plaintextPort)
+			return client.DialPod(ctx, namespace, pod, plaintextPort)
 		}),
 		// Clusters of a whole mesh in one message exceed gRPC's default of 4 MB.
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("connect to istiod %s/%s: %w", istiodNamespace, pod, err)
+		return nil, fmt.Errorf("connect to istiod %s/%s: %w", namespace, pod, err)
 	}
-	defer conn.Close()
-	return Ask(ctx, conn, node)
+	return conn, nil
 }
 
 // istiod names a ready istiod pod of a revision.

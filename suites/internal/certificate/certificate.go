@@ -1,4 +1,5 @@
-package gatewaydeploy
+// Package certificate makes the certificates of servers for one run: they must not expire in a repository.
+package certificate
 
 import (
 	"context"
@@ -8,8 +9,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,15 +25,20 @@ import (
 // validity spans any run, and clocks of machines that disagree.
 const validity = 24 * time.Hour
 
-// certificate is a server's certificate, made for one run by an authority of its own.
-type certificate struct {
-	leaf  *x509.Certificate
-	key   *ecdsa.PrivateKey
-	roots *x509.CertPool
+// Certificate is a server's certificate, made by an authority of its own.
+type Certificate struct {
+	Leaf *x509.Certificate
+	// Roots are who has to be trusted to take the certificate.
+	Roots *x509.CertPool
+
+	key *ecdsa.PrivateKey
 }
 
-// issue makes a certificate for a host.
-func issue(host string) (certificate, error) {
+// Issue makes a certificate for hosts; the first is its common name.
+func Issue(hosts ...string) (Certificate, error) {
+	if len(hosts) == 0 {
+		return Certificate{}, errors.New("a certificate for no host")
+	}
 	authority, authorityKey, err := sign(&x509.Certificate{
 		Subject:               pkix.Name{CommonName: "mesh-conformance"},
 		IsCA:                  true,
@@ -38,20 +46,20 @@ func issue(host string) (certificate, error) {
 		KeyUsage:              x509.KeyUsageCertSign,
 	}, nil, nil)
 	if err != nil {
-		return certificate{}, err
+		return Certificate{}, err
 	}
 	leaf, key, err := sign(&x509.Certificate{
-		Subject:     pkix.Name{CommonName: host},
-		DNSNames:    []string{host},
+		Subject:     pkix.Name{CommonName: hosts[0]},
+		DNSNames:    hosts,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, authority, authorityKey)
 	if err != nil {
-		return certificate{}, err
+		return Certificate{}, err
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(authority)
-	return certificate{leaf: leaf, key: key, roots: roots}, nil
+	return Certificate{Leaf: leaf, Roots: roots, key: key}, nil
 }
 
 // sign completes a template with a new key and signs it, by itself without a parent.
@@ -81,30 +89,31 @@ func sign(template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x50
 }
 
 // secret is the certificate as a Gateway's certificateRefs take it.
-func (c certificate) secret(namespace, name string) (*corev1.Secret, error) {
+func (c Certificate) secret(namespace, name string) (*corev1.Secret, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(c.key)
 	if err != nil {
-		return nil, fmt.Errorf("encode the key of %s: %w", c.leaf.Subject, err)
+		return nil, fmt.Errorf("encode the key of %s: %w", c.Leaf.Subject, err)
 	}
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Type:       corev1.SecretTypeTLS,
 		Data: map[string][]byte{
-			corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.leaf.Raw}),
+			corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Leaf.Raw}),
 			corev1.TLSPrivateKeyKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
 		},
 	}, nil
 }
 
-// store writes the certificate to the cluster.
-func (c certificate) store(ctx context.Context, client ctrl.Client, namespace, name string) error {
+// Store writes the certificate to the cluster.
+func (c Certificate) Store(ctx context.Context, client ctrl.Client, namespace, name string) error {
 	secret, err := c.secret(namespace, name)
 	if err != nil {
 		return err
 	}
-	subject := c.leaf.Subject.CommonName
-	evidence.Replay("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=%s -addext subjectAltName=DNS:%s -keyout %s.key -out %s.crt",
-		subject, subject, name, name)
+	subject := c.Leaf.Subject.CommonName
+	names := "DNS:" + strings.Join(c.Leaf.DNSNames, ",DNS:")
+	evidence.Replay("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=%s -addext subjectAltName=%s -keyout %s.key -out %s.crt",
+		subject, names, name, name)
 	evidence.Replay("kubectl create secret tls %s -n %s --cert %s.crt --key %s.key", name, namespace, name, name)
 	if err := client.Create(ctx, secret); err != nil {
 		return fmt.Errorf("store certificate %s/%s: %w", namespace, name, err)

@@ -1,0 +1,19 @@
+package externalname
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/kube"
+)
+
+var _ = Describe("The API server", Label(catalogue.ExternalName), func() {
+	DescribeTable("refuses an ExternalName Service that no DNS entry could be made of:",
+		func(ctx SpecContext, fixture, reason string) {
+			Expect(kube.Refused(ctx, kube.NewNamespace(ctx, "externalname-refused"), fixture)).To(ContainSubstring(reason))
+		},
+		Entry("no externalName", "externalname/refused-without-name.yaml", "spec.externalName: Required value"),
+		Entry("a URL as externalName", "externalname/refused-url.yaml", "a lowercase RFC 1123 subdomain must consist of"),
+	)
+})

@@ -1,0 +1,95 @@
+package targetref
+
+import (
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"mesh-conformance/fixtures"
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+)
+
+// The kinds promise the same of the field; a spec's row tells them apart.
+var _ = describeField("AuthorizationPolicy", "authorizationpolicies.security.istio.io", "authorizationpolicy", catalogue.TargetRefAuthorizationPolicy)
+var _ = describeField("RequestAuthentication", "requestauthentications.security.istio.io", "requestauthentication", catalogue.TargetRefRequestAuthentication)
+var _ = describeField("Telemetry", "telemetries.telemetry.istio.io", "telemetry", catalogue.TargetRefTelemetry)
+
+// describeField are the specs of the field targetRef of a kind: what its definition has, and what is refused. Of
+// each refusal there is a fixture refused-<stem>-<why>.yaml.
+func describeField(kind, definition, stem, row string) bool {
+	fixture := func(why string) string { return fmt.Sprintf("targetref/refused-%s-%s.yaml", stem, why) }
+
+	return Describe("The field targetRef of "+kind, Ordered, ContinueOnFailure, Label(row), func() {
+		var ns string
+
+		evidence.BeforeAll(func(ctx SpecContext) {
+			ns = kube.NewNamespace(ctx, "targetref-refused")
+		})
+
+		It("stands in the definition of the kind, in every version that is served", func(ctx SpecContext) {
+			found, err := kube.Getter[apiextensionsv1.CustomResourceDefinition]("", definition)(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			evidence.Replay("kubectl explain %s.spec.targetRef", definition)
+			fields := fieldsOfTargetRef(found)
+			evidence.API("fields of targetRef by version", "%v", fields)
+			Expect(fields).NotTo(BeEmpty(), "served versions of %s", definition)
+			Expect(fields).To(HaveEach(ConsistOf("group", "kind", "name", "namespace")), "fields of targetRef in %s by version", definition)
+		})
+
+		It("takes no field that it does not know", func(ctx SpecContext) {
+			object := validReference(fixture("no-name"))
+			Expect(unstructured.SetNestedField(object.Object, "gw-a", "spec", "targetRef", "naem")).To(Succeed())
+			evidence.Replay(`sed 's/kind: Gateway/&\n    name: gw-a\n    naem: gw-a/' fixtures/%s | kubectl apply --server-side --validate=strict -n %s -f -`, fixture("no-name"), ns)
+			_, err := kube.Shared().ApplyObjects(ctx, ns, []*unstructured.Unstructured{object})
+			Expect(err).To(MatchError(ContainSubstring(".spec.targetRef.naem: field not declared in schema")), "the cluster took a %s with targetRef.naem, which it has to refuse", kind)
+			evidence.API(kind+" with targetRef.naem", "refused: %v", err)
+		})
+
+		DescribeTable("where it cannot be meant",
+			func(ctx SpecContext, why, message string) {
+				Expect(kube.Refused(ctx, ns, fixture(why))).To(And(
+					ContainSubstring(`admission webhook "validation.istio.io" denied the request`), ContainSubstring(message)))
+			},
+			Entry("is refused beside a selector", "selector-and-targetref", "only one of targetRef or workloadSelector can be set"),
+			Entry("is refused without a name", "no-name", "targetRef name must be set"),
+			Entry("is refused with a namespace", "namespace", "targetRef namespace must not be set"),
+			Entry("is refused with another group than the Gateway API's", "wrong-group",
+				"targetRef Group and/or Kind don't match; expected: [Group: gateway.networking.k8s.io, Kind: Gateway], got: [Group: networking.istio.io, Kind: Gateway]"),
+			Entry("is refused with another kind than Gateway", "wrong-kind",
+				"targetRef Group and/or Kind don't match; expected: [Group: gateway.networking.k8s.io, Kind: Gateway], got: [Group: gateway.networking.k8s.io, Kind: HTTPRoute]"),
+		)
+	})
+}
+
+// validReference is the object of a fixture that lacks nothing but the reference's name.
+func validReference(fixture string) *unstructured.Unstructured {
+	GinkgoHelper()
+	objects, err := fixtures.Objects(fixture)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(objects).To(HaveLen(1))
+	Expect(unstructured.SetNestedField(objects[0].Object, "gw-a", "spec", "targetRef", "name")).To(Succeed())
+	return objects[0]
+}
+
+// fieldsOfTargetRef are the names of the field's own fields, by served version of a definition.
+func fieldsOfTargetRef(definition *apiextensionsv1.CustomResourceDefinition) map[string][]string {
+	fields := map[string][]string{}
+	for _, version := range definition.Spec.Versions {
+		if !version.Served {
+			continue
+		}
+		names := []string{}
+		if version.Schema != nil && version.Schema.OpenAPIV3Schema != nil {
+			for name := range version.Schema.OpenAPIV3Schema.Properties["spec"].Properties["targetRef"].Properties {
+				names = append(names, name)
+			}
+		}
+		fields[version.Name] = names
+	}
+	return fields
+}

@@ -1,0 +1,107 @@
+package targetref
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	extensionsv1alpha1 "istio.io/client-go/pkg/apis/extensions/v1alpha1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/timing"
+)
+
+var _ = describeField("WasmPlugin", "wasmplugins.extensions.istio.io", "wasmplugin", catalogue.TargetRefWasmPlugin)
+
+var _ = Describe("A WasmPlugin", Ordered, ContinueOnFailure, Label(catalogue.TargetRefWasmPlugin), func() {
+	const (
+		// mark is the header to which the module adds the name of its plugin.
+		mark = "x-wasm"
+		// module configures a filter that runs a module.
+		module = "envoy.extensions.filters.http.wasm.v3.Wasm"
+	)
+	var s site
+	var marking, bySelector string
+
+	evidence.BeforeAll(func(ctx SpecContext) {
+		s = build(ctx, "targetref-wasm", "wasmplugin/modules.yaml")
+		// What cannot be fetched is not asked for again: the plugins come after their module.
+		Expect(kube.Shared().WaitAvailable(ctx, s.ns, "modules")).To(Succeed())
+		marking, bySelector = s.ns+".marking", s.ns+".marking-selector"
+	})
+
+	// marks asserts that requests through an entrance pass the plugin of that name, once its proxy has it, as
+	// often as it is named.
+	marks := func(ctx context.Context, e entrance, plugin string, again ...string) {
+		GinkgoHelper()
+		filter, passed := s.ns+"."+plugin, append([]string{plugin}, again...)
+		e.await(ctx, haveFilter(filter))
+		Eventually(ctx, e.proxy.DiscoveredFilters, timing.Push, timing.Poll).Should(HaveKeyWithValue(filter, module), "configuration of filters of %s", e.name)
+		evidence.Config("filter "+filter+" of "+e.name, "%s", module)
+		// Each worker loads the module into a VM of its own, after the main thread whose configuration that is.
+		Eventually(ctx, e.send, timing.Push, timing.Poll).WithArguments("/").MustPassRepeatedly(requests).Should(match.HaveResponseHeader(mark, passed...))
+
+		By("measuring once at " + e.name)
+		answers := e.measure(ctx, "/")
+		Expect(answers).To(match.HaveStatus(200))
+		Expect(answers).To(match.HaveRequestHeader(mark, passed...))
+		Expect(answers).To(match.HaveResponseHeader(mark, passed...))
+	}
+
+	// leaves asserts that requests through entrances pass no plugin, once one is known to have landed elsewhere.
+	leaves := func(ctx context.Context, filter string, entrances ...entrance) {
+		GinkgoHelper()
+		stay(ctx, haveNoFilter(filter), entrances...)
+		for _, e := range entrances {
+			answers := e.measure(ctx, "/")
+			Expect(answers).To(match.HaveRequestHeader(mark))
+			Expect(answers).To(match.HaveResponseHeader(mark))
+		}
+	}
+
+	Context("for Gateway gw-a", func() {
+		evidence.BeforeAll(func(ctx SpecContext) { kube.Apply(ctx, s.ns, "targetref/wasmplugin.yaml") })
+		BeforeEach(func(ctx SpecContext) {
+			By("waiting until the proxy of Gateway gw-a holds the plugin")
+			s.a.await(ctx, haveFilter(marking))
+		})
+
+		It("runs at the Gateway that its targetRef names", func(ctx SpecContext) { marks(ctx, s.a, "marking") })
+
+		DescribeTable("touches no neighbour:",
+			func(ctx SpecContext, neighbour func() entrance) { leaves(ctx, marking, neighbour()) },
+			Entry("the sibling Gateway of the namespace does not run it", func() entrance { return s.b }),
+			Entry("the Gateway of the same name in another namespace does not run it", func() entrance { return s.namesake }),
+			Entry("the sidecar of the backend behind the Gateway does not run it", func() entrance { return s.backend }),
+		)
+
+		It("ends with its deletion", func(ctx SpecContext) {
+			kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, s.ns, "marking")
+			s.a.await(ctx, haveNoFilter(marking))
+			leaves(ctx, marking, s.a)
+		})
+	})
+
+	It("reaches a Gateway by a selector for its pods, unless that is switched off", func(ctx SpecContext) {
+		kube.Apply(ctx, s.ns, "targetref/wasmplugin-selector.yaml")
+		DeferCleanup(func(ctx SpecContext) {
+			kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, s.ns, "marking-selector")
+			s.a.await(ctx, haveNoFilter(bySelector))
+		})
+		marks(ctx, s.a, "marking-selector")
+		leaves(ctx, bySelector, s.b)
+	})
+
+	// The control: what the targetRef keeps away from the neighbours would reach each of them.
+	It("reaches every proxy of its namespace where it has no targetRef", func(ctx SpecContext) {
+		kube.Apply(ctx, s.ns, "targetref/wasmplugin-namespace.yaml")
+		// Behind a Gateway it is the backend's sidecar that runs it again, inside the mesh the client's before that.
+		for _, member := range []entrance{s.a, s.b, s.backend} {
+			marks(ctx, member, "marking", "marking")
+		}
+		leaves(ctx, marking, s.namesake)
+	})
+})

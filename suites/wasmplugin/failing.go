@@ -1,0 +1,167 @@
+package wasmplugin
+
+import (
+	"context"
+	"net/http"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	extensionsv1alpha1 "istio.io/client-go/pkg/apis/extensions/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// An agent refuses all configuration of filters together when one module cannot be had, and all plugins of
+// a proxy share the VM that a panic ends: these specs have proxies of their own, and each ends what it
+// has begun but for the last. The list of expected rejections knows their namespace.
+var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Label(catalogue.WasmPlugin), func() {
+	m := &mesh{}
+	// outsider has no sidecar: what it is told is the server's sidecar's own word.
+	var outsider *echo.Workload
+
+	evidence.BeforeAll(func(ctx SpecContext) {
+		*m = build(ctx, "wasm-failing")
+		outsider = echo.Deploy(ctx, kube.NewNamespace(ctx, "wasm-outside"), "client")["client"]
+	})
+
+	Describe("because it panics", func() {
+		DescribeTable("is judged by its strategy:",
+			func(ctx SpecContext, plugin string, port int, want types.GomegaMatcher) {
+				kube.Apply(ctx, m.ns, "wasmplugin/crash.yaml")
+				DeferCleanup(func(ctx SpecContext) {
+					for _, plugin := range []string{"panics-open", "panics-closed"} {
+						kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, m.ns, plugin)
+					}
+					sidecar.AwaitInbound(ctx, m.server, Not(match.HaveHTTPFilter(uint32(port), m.filter(plugin))))
+				})
+				m.awaitModule(ctx, plugin, moduleHTTP)
+				sidecar.AwaitInbound(ctx, m.server, match.HaveHTTPFilter(uint32(port), m.filter(plugin)))
+				// The configuration is the main thread's; a probe is the worker's first panic.
+				_, err := outsider.Send(ctx, m.url("http", port)+"/", 1)
+				Expect(err).NotTo(HaveOccurred())
+
+				By("measuring once")
+				answers := outsider.Measure(ctx, m.url("http", port)+"/", requests)
+				Expect(answers).To(want)
+				Expect(sidecar.Of(m.server).DiscoveredFilters(ctx)).To(HaveKeyWithValue(m.filter(plugin), moduleHTTP))
+			},
+			Entry("FAIL_OPEN lets requests pass a module that panics", "panics-open", 8082, And(match.HaveStatus(http.StatusOK), match.HaveRequestHeader(header))),
+			Entry("FAIL_CLOSE fails the requests to a module that panics", "panics-closed", 8083, match.HaveServerError()),
+		)
+	})
+
+	Describe("because the module of a network plugin is missing", Ordered, func() {
+		const port, free = 9091, 9097
+
+		evidence.BeforeAll(func(ctx SpecContext) {
+			kube.Apply(ctx, m.ns, "wasmplugin/network-missing.yaml")
+			DeferCleanup(func(ctx SpecContext) {
+				kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, m.ns, "missing")
+				sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(port, tcpProxy))
+			})
+		})
+
+		BeforeEach(func(ctx SpecContext) {
+			By("waiting until the agent has looked for the module and the server's proxy has the filter")
+			Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).Should(haveFailedFetch(), "%s", counterOfFetches)
+			recordFetches(ctx, m.server)
+			sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(port, m.filter("missing"), tcpProxy))
+		})
+
+		It("with FAIL_OPEN lets connections pass where its module is missing", func(ctx SpecContext) {
+			Expect(outsider.Measure(ctx, m.url("tcp", port), requests)).To(match.HaveStatus(http.StatusOK))
+		})
+
+		It("with FAIL_OPEN, as observed, cuts connections off because Envoy refuses what stands in for the module", func(ctx SpecContext) {
+			Expect(sidecar.Of(m.server).DiscoveredFilters(ctx)).NotTo(HaveKey(m.filter("missing")), "configuration of filters of the server's sidecar")
+			Expect(outsider.Measure(ctx, m.url("tcp", port), requests)).To(match.BeCutOff())
+			By("asking for a port without a plugin")
+			Expect(outsider.Measure(ctx, m.url("tcp", free), requests)).To(match.HaveStatus(http.StatusOK))
+		})
+	})
+
+	Describe("because its module is missing, with FAIL_CLOSE", Ordered, func() {
+		const port = 8081
+		var before map[string]int
+
+		evidence.BeforeAll(func(ctx SpecContext) {
+			var err error
+			before, err = fetchesOf(m.server)(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			kube.Apply(ctx, m.ns, "wasmplugin/fail-close.yaml")
+		})
+
+		BeforeEach(func(ctx SpecContext) {
+			By("waiting until the agent of the running server has looked for the module")
+			Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).
+				Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", before[downloadFailure])), "%s", counterOfFetches)
+			recordFetches(ctx, m.server)
+		})
+
+		It("with FAIL_CLOSE fails the requests to a running workload where its module is missing", func(ctx SpecContext) {
+			// The agent refuses the configuration, so no proxy tells that it has landed: a moment is given.
+			Eventually(ctx, outsider.Send, timing.Quiet, timing.Poll).WithArguments(m.url("http", port)+"/", 1).Should(match.HaveServerError())
+		})
+
+		It("with FAIL_CLOSE, as observed, leaves a running workload as it was where its module is missing", func(ctx SpecContext) {
+			Consistently(ctx, sidecar.Inbound(m.server), timing.Quiet, timing.Poll).
+				ShouldNot(match.HaveHTTPFilter(port, m.filter("indispensable")), "sidecar of the server")
+			sidecar.ReplayDump(m.server, "dynamic_listeners")
+			answers := outsider.Measure(ctx, m.url("http", port)+"/", requests)
+			Expect(answers).To(match.HaveStatus(http.StatusOK))
+			Expect(answers).To(match.HaveRequestHeader(header))
+		})
+
+		// It waits for the start of a pod, and, as the last, for the end of the namespaces.
+		It("with FAIL_CLOSE keeps a new workload closed until its module can be had", func(ctx SpecContext) {
+			By("starting the workload")
+			kube.Apply(ctx, m.ns, "wasmplugin/late.yaml")
+			Eventually(ctx, podsOf(m.ns, "late"), timing.Rollout, timing.Poll).
+				Should(HaveExactElements(HaveField("Status.ContainerStatuses", ContainElement(And(HaveField("Name", echo.Container), HaveField("Ready", true))))))
+			pods, err := podsOf(m.ns, "late")(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			late := &echo.Workload{Namespace: m.ns, Name: "late", Pod: &pods[0]}
+			Eventually(ctx, fetchesOf(late), timing.Push, timing.Poll).Should(haveFailedFetch(), "%s", counterOfFetches)
+			recordFetches(ctx, late)
+
+			By("measuring once, past its Service, which has no pod that is ready")
+			url := "http://" + late.Pod.Status.PodIP + ":8081/"
+			Expect(outsider.Measure(ctx, url, requests)).To(match.FailWith("connection refused"))
+
+			By("naming a module that is there")
+			kube.Change(ctx, m.ns, "indispensable", func(plugin *extensionsv1alpha1.WasmPlugin) {
+				plugin.Spec.Url = "http://modules:8080/plugin.wasm"
+			})
+			opened := echo.Await(ctx, m.ns, "late")["late"]
+			awaitConfigured(ctx, sidecar.Of(opened), m.filter("indispensable"), moduleHTTP)
+			answers := outsider.Measure(ctx, url, requests)
+			Expect(answers).To(match.HaveStatus(http.StatusOK))
+			Expect(answers).To(match.HaveRequestHeader(header, "indispensable"))
+		})
+	})
+})
+
+// haveFailedFetch holds for the fetches of an agent one of which found no module.
+func haveFailedFetch() types.GomegaMatcher {
+	return HaveKeyWithValue(downloadFailure, BeNumerically(">", 0))
+}
+
+// podsOf reads the pods of a workload.
+func podsOf(ns, app string) func(context.Context) ([]corev1.Pod, error) {
+	return func(ctx context.Context) ([]corev1.Pod, error) {
+		pods, err := kube.Shared().Clientset.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{LabelSelector: "app=" + app})
+		if err != nil {
+			return nil, err
+		}
+		return pods.Items, nil
+	}
+}

@@ -1,0 +1,117 @@
+package wasmplugin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/certificate"
+	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/gateway"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/proxy"
+	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/timing"
+	"mesh-conformance/suites/internal/xds/envoy"
+)
+
+// The hosts of the Gateway's two HTTPS servers, in the order of its listeners.
+const (
+	firstHost  = "a.example.com"
+	secondHost = "b.example.com"
+)
+
+var _ = Describe("A network plugin of a gateway", Ordered, ContinueOnFailure, Label(catalogue.WasmPlugin), func() {
+	var (
+		ns      string
+		held    proxy.Proxy
+		visitor echo.Visitor
+		server  *echo.Workload
+	)
+
+	evidence.BeforeAll(func(ctx SpecContext) {
+		ns = kube.NewNamespace(ctx, "wasm-gateway")
+		issued, err := certificate.Issue(firstHost, secondHost)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(issued.Store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
+		// The module first: a gateway's proxy listens once it has its plugins.
+		serveModules(ctx, ns)
+		kube.Apply(ctx, ns, "wasmplugin/gateway.yaml")
+		server = echo.Deploy(ctx, ns, "server")["server"]
+		visitor = echo.Visitor{Address: gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType), Roots: issued.Roots}
+		held, err = gateway.ProxyOf(ctx, ns, "web")
+		Expect(err).NotTo(HaveOccurred())
+		awaitConfigured(ctx, held, ns+".entering", moduleNetwork)
+		for _, url := range []string{"https://" + firstHost + "/", "https://" + secondHost + "/", "http://" + firstHost + ":9000/"} {
+			Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments(url, 1).Should(match.HaveStatus(http.StatusOK), "%s", url)
+		}
+	})
+
+	// visit makes requests, each on its own connection, and asserts that the plugin saw all of those.
+	visit := func(ctx context.Context, url string) {
+		GinkgoHelper()
+		before, err := logged(ctx, held, "entering")
+		Expect(err).NotTo(HaveOccurred())
+		answers := visitor.Measure(ctx, url, requests)
+		Expect(answers).To(match.HaveStatus(http.StatusOK))
+		Expect(answers).To(match.BeServedBy(server))
+		Eventually(ctx, begunSince(held, "entering", before), timing.Push, timing.Poll).Should(Equal(requests), "connections that plugin entering has logged in %s", held)
+		evidence.Traffic("connections that plugin entering saw in "+held.String(), "%d", requests)
+		evidence.Replay("kubectl logs -n %s %s -c %s | grep 'wasm log'", held.Namespace, held.Pod, sidecar.Container)
+	}
+
+	It("sees the connections of its TCP server", func(ctx SpecContext) {
+		Expect(held.FilterChains(ctx, "0.0.0.0_9000")).To(HaveExactElements(HaveExactElements(ns+".entering", tcpProxy)), "network filters of the gateway's TCP listener")
+		visit(ctx, "http://"+firstHost+":9000/")
+	})
+
+	It("sees the connections of its first HTTPS server", func(ctx SpecContext) {
+		Expect(httpsFilters(ctx, held, firstHost)).To(HaveExactElements(HaveSuffix(".entering"), Equal(httpManager)), "network filters of the gateway's chain for %s", firstHost)
+		visit(ctx, "https://"+firstHost+"/")
+	})
+
+	It("sees the connections of its second HTTPS server", func(ctx SpecContext) {
+		Expect(httpsFilters(ctx, held, secondHost)).To(HaveExactElements(HaveSuffix(".entering"), Equal(httpManager)), "network filters of the gateway's chain for %s", secondHost)
+		visit(ctx, "https://"+secondHost+"/")
+	})
+
+	It("as observed, does not see the connections of its second HTTPS server", func(ctx SpecContext) {
+		Expect(httpsFilters(ctx, held, secondHost)).To(HaveExactElements(httpManager), "network filters of the gateway's chain for %s", secondHost)
+		before, err := logged(ctx, held, "entering")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(visitor.Measure(ctx, "https://"+secondHost+"/", requests)).To(match.HaveStatus(http.StatusOK))
+		Consistently(ctx, begunSince(held, "entering", before), timing.Quiet, timing.Poll).Should(BeZero(), "connections that plugin entering has logged in %s", held)
+	})
+
+	It("is not there where its mode is SERVER", func(ctx SpecContext) {
+		for _, listener := range []string{"0.0.0.0_443", "0.0.0.0_9000"} {
+			Expect(held.FilterChains(ctx, listener)).To(HaveEach(Not(ContainElement(ns+".serving"))), "network filters of listener %s", listener)
+		}
+		Expect(held.DiscoveredFilters(ctx)).NotTo(HaveKey(ns + ".serving"))
+	})
+})
+
+// httpsFilters are the network filters of a gateway's chain for a server of HTTPS.
+func httpsFilters(ctx context.Context, held proxy.Proxy, host string) ([]string, error) {
+	chains, err := held.Chains(ctx, "0.0.0.0_443")
+	if err != nil {
+		return nil, err
+	}
+	for _, chain := range chains {
+		if slices.Contains(chain.Proto.GetFilterChainMatch().GetServerNames(), host) {
+			names := envoy.Names(chain.Network)
+			evidence.Config("network filters of "+held.String()+" for "+host, "%q", names)
+			evidence.Replay("kubectl exec -n %s %s -c %s -- pilot-agent request GET 'config_dump?resource=dynamic_listeners'", held.Namespace, held.Pod, sidecar.Container)
+			return names, nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no chain for %s among %d", held, host, len(chains))
+}
