@@ -50,7 +50,7 @@ func (b *bed) lay(ctx context.Context, plane mesh.ControlPlane, labels ...string
 	// What is named comes before what names it: a resolver remembers that it found nothing.
 	for _, fixture := range []string{
 		"echo/client", "echo/server", "echo/other-server",
-		"externalname/strict", "externalname/bystander", "externalname/gateway", "externalname/concrete", "externalname/aliases",
+		"externalname/strict", "externalname/bystander", "externalname/entrance-" + plane.Name, "externalname/gateway", "externalname/concrete", "externalname/aliases",
 		"externalname/destination-rules", "externalname/virtual-services-of-aliases", "externalname/virtual-services-to-aliases",
 	} {
 		kube.Apply(ctx, b.namespace, fixture+".yaml")

@@ -44,8 +44,9 @@ func begunSince(held proxy.Proxy, plugin string, before connections) func(contex
 }
 
 // connect opens connections to a TCP port of the server, sends a message on each, once, and gives what the
-// plugin in a proxy logged meanwhile: as many connections as begun are awaited, since a log arrives late.
-func (m mesh) connect(ctx context.Context, port int, held proxy.Proxy, plugin string) (echo.Answers, connections) {
+// plugin in a proxy logged meanwhile: the end of at least that many connections is awaited, since a log
+// arrives late.
+func (m mesh) connect(ctx context.Context, port int, held proxy.Proxy, plugin string, atLeast int) (echo.Answers, connections) {
 	GinkgoHelper()
 	before, err := logged(ctx, held, plugin)
 	Expect(err).NotTo(HaveOccurred())
@@ -55,7 +56,7 @@ func (m mesh) connect(ctx context.Context, port int, held proxy.Proxy, plugin st
 		after, err := logged(ctx, held, plugin)
 		seen = after.since(before)
 		return min(seen.begun, len(seen.ended)), err
-	}, timing.Push, timing.Poll).Should(BeNumerically(">=", requests), "connections that plugin %s has logged in %s from begin to end", plugin, held)
+	}, timing.Push, timing.Poll).Should(BeNumerically(">=", atLeast), "connections that plugin %s has logged in %s from begin to end", plugin, held)
 	evidence.Traffic("connections that plugin "+plugin+" saw in "+held.String(), "%s", seen)
 	evidence.Replay("kubectl logs -n %s %s -c %s | grep 'wasm log'", held.Namespace, held.Pod, sidecar.Container)
 	return answers, seen
@@ -80,7 +81,7 @@ func ofConnections(m *mesh) {
 		sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(port, networkRBAC, m.filter("counting"), tcpProxy))
 
 		By("measuring once")
-		answers, seen := m.connect(ctx, port, sidecar.Of(m.server), "counting")
+		answers, seen := m.connect(ctx, port, sidecar.Of(m.server), "counting", requests)
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
 		Expect(answers).To(match.BeServedBy(m.server))
 		Expect(seen.begun).To(Equal(requests), "connections begun")
@@ -123,7 +124,7 @@ func ofConnections(m *mesh) {
 		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(port, networkRBAC, tcpProxy))
 
 		By("measuring once")
-		answers, seen := m.connect(ctx, port, held, "counting-outbound")
+		answers, seen := m.connect(ctx, port, held, "counting-outbound", requests)
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
 		Expect(seen.begun).To(Equal(requests), "connections begun")
 		there, err := logged(ctx, sidecar.Of(m.server), "counting-outbound")
@@ -137,9 +138,10 @@ func ofConnections(m *mesh) {
 		sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(closed, m.filter("closing"), networkRBAC, tcpProxy))
 
 		By("measuring once")
-		answers, seen := m.connect(ctx, closed, sidecar.Of(m.server), "closing")
+		// The client's proxy gives up all connections that it is still making as soon as one fails: of a number at
+		// a time not all come to the server's.
+		answers, seen := m.connect(ctx, closed, sidecar.Of(m.server), "closing", 1)
 		Expect(answers).To(match.BeCutOff())
-		Expect(seen.begun).To(Equal(requests), "connections begun")
 		Expect(seen.ended).To(HaveEach(0), "bytes by connection")
 
 		By("asking for ports where only the policy decides")
@@ -169,7 +171,7 @@ func ofConnections(m *mesh) {
 		It("as observed, matches connections by the port of the Service", func(ctx SpecContext) {
 			m.awaitModule(ctx, "by-service-tcp", moduleNetwork)
 			Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(bound, networkRBAC, m.filter("by-service-tcp"), tcpProxy))
-			_, seen := m.connect(ctx, service, sidecar.Of(m.server), "by-service-tcp")
+			_, seen := m.connect(ctx, service, sidecar.Of(m.server), "by-service-tcp", requests)
 			Expect(seen.begun).To(Equal(requests), "connections begun")
 		})
 	})
