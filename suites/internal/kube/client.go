@@ -4,6 +4,8 @@ package kube
 
 import (
 	"fmt"
+	"net/http"
+	"sync"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -21,6 +23,10 @@ type Client struct {
 	Clientset  kubernetes.Interface
 	// Client reads and writes uncached every kind that a fixture may use.
 	Client ctrl.Client
+
+	pods sync.Once
+	// looks and acts make requests to pods, those that only read and the others.
+	looks, acts *http.Client
 }
 
 // Connect reads a kubeconfig file and builds the clients. It sends no request.

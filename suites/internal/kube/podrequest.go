@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+
+	"mesh-conformance/suites/internal/timing"
 )
 
 // errorBodyBytes is how much of the body of an unsuccessful answer an error quotes.
@@ -36,22 +39,51 @@ func (c *Client) PodPost(ctx context.Context, namespace, pod string, port int, p
 	return c.podRequest(ctx, http.MethodPost, namespace, pod, port, path, body)
 }
 
+// idle is how long a connection to a pod is kept for the next look: longer than the pause between two.
+const idle = 20 * timing.Poll
+
+// podAddress is what the pool knows a port of a pod by; a namespace has no dot in its name.
+func podAddress(namespace, pod string, port int) string {
+	return fmt.Sprintf("%s.%s:%d", namespace, pod, port)
+}
+
+// dialAddress is DialPod for the addresses that podAddress makes.
+func (c *Client) dialAddress(ctx context.Context, _, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	namespace, pod, _ := strings.Cut(host, ".")
+	return c.DialPod(ctx, namespace, pod, number)
+}
+
+// visitor makes requests to pods, keeping connections or not. Who polls looks at the same pod many times a
+// second, and a connection through the API server is dear to all on the way. A kept one that has ended
+// meanwhile, since pods come and go, net/http replaces by itself.
+func (c *Client) visitor(keep bool) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{DialContext: c.dialAddress, IdleConnTimeout: idle, DisableKeepAlives: !keep},
+		// The answer asked for is this pod's, not that of whom it points to.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 func (c *Client) podRequest(ctx context.Context, method, namespace, pod string, port int, path string, body []byte) ([]byte, error) {
 	what := fmt.Sprintf("%s %s/%s:%d%s", method, namespace, pod, port, path)
-	request, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://localhost:%d%s", port, path), bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+podAddress(namespace, pod, port)+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	// One connection per request, closed with it: pods come and go faster than a pool notices.
-	client := &http.Client{
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return c.DialPod(ctx, namespace, pod, port)
-			},
-		},
-		// The answer asked for is this pod's, not that of whom it points to.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	request.Host = fmt.Sprintf("localhost:%d", port)
+	c.pods.Do(func() { c.looks, c.acts = c.visitor(true), c.visitor(false) })
+	client := c.looks
+	if method != http.MethodGet {
+		// net/http does not repeat what may not be done twice on a connection that turns out to have ended.
+		client = c.acts
 	}
 	response, err := client.Do(request)
 	if err != nil {

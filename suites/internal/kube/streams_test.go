@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -162,5 +164,45 @@ func TestForwardOfAMissingPod(t *testing.T) {
 	cluster := fakeCluster{}
 	if _, _, err := cluster.client(t).Forward(t.Context(), "ns", "gone", 80); err == nil {
 		t.Error("no error for a missing pod")
+	}
+}
+
+func TestLooksAtAPodShareAConnectionAndSurviveItsEnd(t *testing.T) {
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Host)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	cluster := fakeCluster{target: server.URL}
+	client := cluster.client(t)
+	look := func() {
+		t.Helper()
+		if got, err := client.PodGet(t.Context(), "ns", "pod", 15000, "/"); err != nil || string(got) != "localhost:15000" {
+			t.Fatalf("PodGet = %q, %v", got, err)
+		}
+	}
+	look()
+	look()
+	if got := connections.Load(); got != 1 {
+		t.Errorf("%d connections for two looks, want 1", got)
+	}
+	server.CloseClientConnections()
+	look()
+	if got := connections.Load(); got != 2 {
+		t.Errorf("%d connections after the first one's end, want 2", got)
+	}
+	for range 2 {
+		if _, err := client.PodPost(t.Context(), "ns", "pod", 15000, "/", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := connections.Load(); got != 4 {
+		t.Errorf("%d connections after two acts, want 4: each has its own", got)
 	}
 }
