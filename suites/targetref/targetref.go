@@ -5,6 +5,7 @@ import (
 	"context"
 
 	. "github.com/onsi/ginkgo/v2"
+
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/kube"
 )
@@ -24,7 +25,8 @@ type site struct {
 }
 
 // build makes a site whose namespaces begin with prefix and waits until every way into it answers 200. What a
-// row needs beside it, as fixtures for the policies' namespace, starts with it.
+// row needs beside it, as fixtures for the policies' namespace, starts with it. Six pods start: the first spec of
+// a container is the longest for it, and the last for their end, on a busy machine over 20 s.
 func build(ctx context.Context, prefix string, beside ...string) site {
 	GinkgoHelper()
 	s := site{

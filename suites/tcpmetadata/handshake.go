@@ -71,6 +71,7 @@ var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, 
 		Entry("on nothing where the port is for HTTP", "switched", "stock", httpPort, []string{token, "istio"}, ""),
 	)
 
+	// The last spec's time is mostly the end of the two namespaces.
 	It("leads to the application whatever it agrees on", func(ctx SpecContext) {
 		for from, to := range map[string]string{"stock": "switched", "switched": "stock"} {
 			server := peers[to]

@@ -25,11 +25,7 @@ const defaultRevision = "default"
 // SnapshotOf asks a ready istiod of a revision, in its namespace, what it would give a node.
 // The empty revision is the default one.
 func SnapshotOf(ctx context.Context, client *kube.Client, istiodNamespace, revision string, node Node) (*Snapshot, error) {
-	pod, err := istiod(ctx, client, istiodNamespace, revision)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := connect(client, istiodNamespace, pod)
+	conn, err := connect(ctx, client, istiodNamespace, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +33,12 @@ func SnapshotOf(ctx context.Context, client *kube.Client, istiodNamespace, revis
 	return Ask(ctx, conn, node)
 }
 
-// connect dials an istiod's plaintext port through the API server.
-func connect(client *kube.Client, namespace, pod string) (*grpc.ClientConn, error) {
+// connect dials the plaintext port of a ready istiod of a revision through the API server.
+func connect(ctx context.Context, client *kube.Client, namespace, revision string) (*grpc.ClientConn, error) {
+	pod, err := istiod(ctx, client, namespace, revision)
+	if err != nil {
+		return nil, err
+	}
 	// The target's name only has to be one that gRPC does not try to resolve.
 	conn, err := grpc.NewClient("passthrough:///"+pod,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -31,11 +31,7 @@ type WorkloadWatch struct {
 // WatchWorkloads subscribes at a ready istiod of a revision, in its namespace, as a node would. The
 // subscription lasts until Stop.
 func WatchWorkloads(ctx context.Context, client *kube.Client, istiodNamespace, revision string, node Node) (*WorkloadWatch, error) {
-	pod, err := istiod(ctx, client, istiodNamespace, revision)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := connect(client, istiodNamespace, pod)
+	conn, err := connect(ctx, client, istiodNamespace, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +52,7 @@ func WatchWorkloads(ctx context.Context, client *kube.Client, istiodNamespace, r
 // the world, as a sidecar of the release does. An istiod that answers without a workload gives none, and no
 // error.
 func WorkloadsOf(ctx context.Context, client *kube.Client, istiodNamespace, revision string, node Node) ([]Workload, error) {
-	pod, err := istiod(ctx, client, istiodNamespace, revision)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := connect(client, istiodNamespace, pod)
+	conn, err := connect(ctx, client, istiodNamespace, revision)
 	if err != nil {
 		return nil, err
 	}
