@@ -83,7 +83,7 @@ func faults(_ *kindconfig.Job, lists *Lists, report types.Report, seen map[strin
 // specOf is one spec of the model.
 func specOf(job *kindconfig.Job, lists *Lists, spec types.SpecReport) reports.Spec {
 	made := reports.Spec{
-		ID: SpecID(spec), Name: spec.LeafNodeText, Seconds: round(spec.RunTime), Process: spec.ParallelProcess,
+		ID: SpecID(spec), Name: SpecName(spec), Seconds: round(spec.RunTime), Process: spec.ParallelProcess,
 		Attempts: spec.NumAttempts, Location: location(spec.LeafNodeLocation),
 	}
 	if !spec.StartTime.IsZero() && spec.State != types.SpecStateSkipped && spec.State != types.SpecStatePending {

@@ -35,6 +35,21 @@ func failing(message string, labels ...string) types.SpecReport {
 	return spec
 }
 
+func TestSpecName(t *testing.T) {
+	within := func(spec types.SpecReport, containers ...string) types.SpecReport {
+		spec.ContainerHierarchyTexts = containers
+		return spec
+	}
+	for want, spec := range map[string]types.SpecReport{
+		"A mirror gets all: at a gateway": within(it("at a gateway", types.SpecStatePassed, catalogue.Mirroring), "A mirror", "gets all:"),
+		"HTTPRouteMatching: a route":      within(it("HTTPRouteMatching: a route", types.SpecStatePassed, catalogue.GatewayAPIHTTP), "conformance", "lane base"),
+	} {
+		if got := SpecName(spec); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestSpecID(t *testing.T) {
 	cases := map[string]types.SpecReport{
 		"mirroring/copies-50-to-c":                      it("Copies 50% to C!", types.SpecStatePassed, catalogue.Mirroring),

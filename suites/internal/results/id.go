@@ -23,12 +23,27 @@ func SpecID(report types.SpecReport) string {
 	if found, ok := catalogue.RowOf(report.Labels()); ok {
 		row = found.ID
 	}
-	if strings.HasPrefix(row, "gatewayapi/") {
+	if upstreams(report) {
 		if name, _, ok := strings.Cut(report.LeafNodeText, ":"); ok {
 			return row + "/" + name
 		}
 	}
 	return row + "/" + slug(report.LeafNodeText)
+}
+
+// SpecName is the sentence that a spec is: with the texts of its containers, but for upstream's tests, whose
+// containers only tell where they run.
+func SpecName(report types.SpecReport) string {
+	if upstreams(report) {
+		return report.LeafNodeText
+	}
+	return report.FullText()
+}
+
+// upstreams says whether a spec is a test of the Gateway API's own suite.
+func upstreams(report types.SpecReport) bool {
+	row, _ := catalogue.RowOf(report.Labels())
+	return strings.HasPrefix(row.ID, "gatewayapi/")
 }
 
 // slug keeps letters and digits and is short enough for a file name.
