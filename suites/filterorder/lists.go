@@ -100,7 +100,8 @@ func everything(list []string, plugin string) types.GomegaMatcher {
 	return ConsistOf(append([]string{plugin}, list...))
 }
 
-// Both in one namespace: two would have the address of their services twice in the mesh, and istiod forgets an address with the first of its ServiceEntries that goes (istio 1.20,
+// Both in one namespace: two would have the address of their services twice in the mesh, and istiod forgets an
+// address with the first of its ServiceEntries that goes (istio 1.20,
 // pilot/pkg/serviceregistry/serviceentry/store.go, deleteInstances).
 var _ = Describe("The plane of the release's default flags", Ordered, ContinueOnFailure, Label(catalogue.FilterOrder), func() {
 	var ns string
