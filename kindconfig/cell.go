@@ -9,8 +9,19 @@ type Image struct {
 	Digest string `json:"digest"`
 	// Source is built or published.
 	Source string `json:"source"`
-	// Role is subject, kubernetes or instrument.
+	// Role is subject, release, kubernetes or instrument.
 	Role string `json:"role"`
+}
+
+// Release is another version of Istio than the subject: what upgrades start from or lead to, and what
+// is known to lack an ability of the subject.
+type Release struct {
+	Istio string `json:"istio"`
+	// Hub and Tag of its images, which the nodes carry: pilot and proxyv2.
+	Hub string `json:"hub"`
+	Tag string `json:"tag"`
+	// Istioctl is its own binary.
+	Istioctl string `json:"istioctl"`
 }
 
 // Cell is what the driver prepared and the suite provisions from: one Kubernetes version, one
@@ -33,6 +44,9 @@ type Cell struct {
 	// Hub and Tag of the subject's images.
 	Hub string `json:"hub"`
 	Tag string `json:"tag"`
+	// Before and After are the releases that upgrades to the subject start from, and that it is upgraded to.
+	Before Release `json:"before"`
+	After  Release `json:"after"`
 	// MetalLB is the manifest to install, GatewayAPICRDs the folder of CRDs of the experimental channel.
 	MetalLB        string  `json:"metallb"`
 	GatewayAPICRDs string  `json:"gatewayAPICRDs"`

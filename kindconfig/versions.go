@@ -47,6 +47,14 @@ type Istio struct {
 	// Envoy is the version of the proxy that a built subject runs on.
 	Envoy     string `json:"envoy"`
 	Published Hub    `json:"published"`
+	// Upgrade is set for a version that may be a subject.
+	Upgrade *Upgrade `json:"upgrade,omitempty"`
+}
+
+// Upgrade names the releases before and after a subject, both pinned.
+type Upgrade struct {
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Envoy is a wheel that carries the proxy's binary.
@@ -99,8 +107,8 @@ func (v *Versions) check() error {
 	if _, ok := v.Kubernetes[v.Defaults.Kubernetes]; !ok {
 		return fmt.Errorf("the default Kubernetes %q is not pinned", v.Defaults.Kubernetes)
 	}
-	if _, ok := v.Istio[v.Defaults.Istio]; !ok {
-		return fmt.Errorf("the default Istio %q is not pinned", v.Defaults.Istio)
+	if i := v.Istio[v.Defaults.Istio]; i.Upgrade == nil {
+		return fmt.Errorf("the default Istio %q is not pinned with its upgrade path", v.Defaults.Istio)
 	}
 	for minor, k := range v.Kubernetes {
 		if !strings.HasPrefix(k.Version, minor+".") {
@@ -118,6 +126,14 @@ func (v *Versions) check() error {
 	for version, i := range v.Istio {
 		if _, ok := v.Envoy[i.Envoy]; !ok {
 			return fmt.Errorf("istio %s runs on Envoy %q, which is not pinned", version, i.Envoy)
+		}
+		if i.Upgrade == nil {
+			continue
+		}
+		for step, other := range map[string]string{"from": i.Upgrade.From, "to": i.Upgrade.To} {
+			if _, ok := v.Istio[other]; !ok || other == version {
+				return fmt.Errorf("istio %s is upgraded %s %q, which is no other pinned version", version, step, other)
+			}
 		}
 	}
 	for version, e := range v.Envoy {
@@ -150,23 +166,31 @@ func (v *Versions) ForKubernetes(asked string) (Kubernetes, error) {
 		"pinned are "+strings.Join(v.KubernetesMinors(), ", "))
 }
 
-// ForIstio finds the pins of an Istio version; the empty string is the default.
+// ForIstio finds the pins of a subject; the empty string is the default.
 func (v *Versions) ForIstio(asked string) (Istio, error) {
 	if asked == "" {
 		asked = v.Defaults.Istio
 	}
-	i, ok := v.Istio[asked]
-	if !ok {
+	i := v.Release(asked)
+	if i.Upgrade == nil {
 		known := make([]string, 0, len(v.Istio))
-		for version := range v.Istio {
-			known = append(known, version)
+		for version, pins := range v.Istio {
+			if pins.Upgrade != nil {
+				known = append(known, version)
+			}
 		}
 		sort.Strings(known)
 		return Istio{}, problem.Usage(fmt.Sprintf("unknown Istio version %q", asked), "--istio",
-			"pinned are "+strings.Join(known, ", "))
+			"pinned as subjects are "+strings.Join(known, ", "))
 	}
-	i.Version = asked
 	return i, nil
+}
+
+// Release finds the pins of any version, a subject or a part of its upgrade path.
+func (v *Versions) Release(version string) Istio {
+	i := v.Istio[version]
+	i.Version = version
+	return i
 }
 
 // ForEnvoy finds the wheel of an Envoy version.

@@ -59,7 +59,9 @@ type Role string
 
 // The roles.
 const (
-	RoleSubject    Role = "subject"
+	RoleSubject Role = "subject"
+	// RoleRelease is another version of Istio, which upgrades start from or lead to.
+	RoleRelease    Role = "release"
 	RoleKubernetes Role = "kubernetes"
 	// RoleInstrument is what measures; it is the same whatever the subject.
 	RoleInstrument Role = "instrument"

@@ -119,5 +119,5 @@ func plural(n int, noun string) string {
 }
 
 func roleOrder(role Role) int {
-	return slices.Index([]Role{RoleSubject, RoleKubernetes, RoleInstrument}, role)
+	return slices.Index([]Role{RoleSubject, RoleRelease, RoleKubernetes, RoleInstrument}, role)
 }

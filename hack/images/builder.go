@@ -87,6 +87,8 @@ func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
 	cell := p.cell
 	cell.Node = node.Reference
 	cell.Istioctl = filepath.Join(b.store.path(p.istioctl), "istioctl")
+	cell.Before.Istioctl = filepath.Join(b.store.path(p.before), "istioctl")
+	cell.After.Istioctl = filepath.Join(b.store.path(p.after), "istioctl")
 	cell.MetalLB = filepath.Join(b.store.path(p.metallbFiles), "metallb-native.yaml")
 	cell.GatewayAPICRDs = filepath.Join(b.store.path(p.gatewayCRDs), "experimental")
 	if p.archive != nil {

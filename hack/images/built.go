@@ -11,22 +11,18 @@ import (
 
 // builtPlan is a cell that is built whole; its node carries every image.
 func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*plan, error) {
-	p := &planner{b: b}
-	kube := p.program("kubernetes", kubernetes.Version, 5*time.Minute, kubernetesStamp(kubernetes.Version)...)
-	subject := p.istio(istio.Version)
-	instruments := p.instruments(istio.Version, subject)
+	p := &planner{b: b, kept: map[string]*artifact{}}
 	base := b.rootfs("iptables", iptablesPackages, useLegacyIptables)
+	kube := p.program("kubernetes", kubernetes.Version, 5*time.Minute, kubernetesStamp(kubernetes.Version)...)
+	subject := p.release(istio, RoleSubject, base)
+	before := p.release(b.versions.Release(istio.Upgrade.From), RoleRelease, base)
+	after := p.release(b.versions.Release(istio.Upgrade.To), RoleRelease, base)
+	instruments := p.instruments(istio.Version, subject.programs)
 	nodeRoot := b.rootfs("node", nodePackages, trimUnits...)
 	etcd := p.program("etcd", kubernetes.Etcd.Build, 15*time.Second)
 	coredns := p.program("coredns", kubernetes.CoreDNS.Build, time.Minute)
 	pause, err := b.localProgram("pause", "hack/images/pause")
 	p.keep(pause, err)
-	envoy, err := b.envoy(b.versions.ForEnvoy(istio.Envoy))
-	p.keep(envoy, err)
-	templates := p.files(moduleFiles{
-		name: "istio-bootstrap-" + istio.Version, modDir: filepath.Join("hack", "build", "istio-"+istio.Version), module: "istio.io/istio",
-		paths: []string{"tools/packaging/common/envoy_bootstrap.json", "tools/packaging/common/gcp_envoy_bootstrap.json"},
-	})
 	kindFiles := p.files(moduleFiles{name: "kind-files", modDir: ".", module: "sigs.k8s.io/kind", paths: []string{"images/base/files"}})
 	if p.err != nil {
 		return nil, p.err
@@ -36,26 +32,13 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 		cell: kindconfig.Cell{
 			Kubernetes: kubernetes.Version, Istio: istio.Version, Source: SourceBuilt,
 			Hub: subjectHub, Tag: istio.Version, ProxyFlavour: "upstream", ProxyVersion: istio.Envoy,
+			Before: before.describe(), After: after.describe(),
 		},
-		istioctl: subject, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,
+		istioctl: subject.programs, before: before.programs, after: after.programs, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,
 	}
+	result.images = append(result.images, subject.images...)
+	result.images = append(result.images, b.image(b.cni(istio.Version, base, subject.programs)))
 	add := func(spec imageSpec) { result.images = append(result.images, b.image(spec)) }
-	add(imageSpec{
-		name: "pilot", role: RoleSubject, references: []string{subjectHub + "/pilot:" + istio.Version}, base: base,
-		needs:  []*artifact{subject, templates},
-		config: v1.Config{User: "1337:1337", Entrypoint: []string{"/usr/local/bin/pilot-discovery"}, Env: []string{defaultPath}},
-		files: func() ([]file, error) {
-			return append(b.bootstrapTemplates(templates), b.executable(subject, "pilot-discovery", "")), nil
-		},
-	})
-	add(imageSpec{
-		name: "proxyv2", role: RoleSubject, references: []string{subjectHub + "/proxyv2:" + istio.Version}, base: base,
-		needs:  []*artifact{subject, templates, envoy},
-		config: v1.Config{Entrypoint: []string{"/usr/local/bin/pilot-agent"}, Env: []string{defaultPath}, WorkingDir: "/"},
-		files: func() ([]file, error) {
-			return append(b.bootstrapTemplates(templates), b.executable(subject, "pilot-agent", ""), b.executable(envoy, "envoy", "")), nil
-		},
-	})
 	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
 		spec := b.single(name, RoleKubernetes, systemHub+"/"+name+":v"+kubernetes.Version, kube, name)
 		if name == "kube-proxy" {
@@ -74,6 +57,8 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 	pauseSpec.config.User = "65535:65535"
 	add(pauseSpec)
 
+	result.images = append(result.images, before.images...)
+	result.images = append(result.images, after.images...)
 	measuring, err := b.instrumentImages(instruments)
 	if err != nil {
 		return nil, err
@@ -98,13 +83,4 @@ func (b *Builder) executable(from *artifact, name, as string) file {
 		as = name
 	}
 	return file{to: "/usr/local/bin/" + as, from: filepath.Join(b.store.path(from), name), mode: 0o755}
-}
-
-// bootstrapTemplates are where pilot-agent looks for them (Istio 1.20, pilot/docker/Dockerfile.proxyv2).
-func (b *Builder) bootstrapTemplates(from *artifact) []file {
-	var files []file
-	for _, name := range []string{"envoy_bootstrap", "gcp_envoy_bootstrap"} {
-		files = append(files, file{to: "/var/lib/istio/envoy/" + name + "_tmpl.json", from: filepath.Join(b.store.path(from), name+".json"), mode: 0o644})
-	}
-	return files
 }

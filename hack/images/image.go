@@ -21,6 +21,7 @@ import (
 // Roles of an image in a cell.
 const (
 	RoleSubject    = "subject"
+	RoleRelease    = "release"
 	RoleKubernetes = "kubernetes"
 	RoleInstrument = "instrument"
 )

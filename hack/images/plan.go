@@ -21,11 +21,13 @@ const (
 // plan is what one cell needs.
 type plan struct {
 	// cell as far as it is known before anything is made.
-	cell         kindconfig.Cell
-	node         *artifact
-	istioctl     *artifact
-	metallbFiles *artifact
-	gatewayCRDs  *artifact
+	cell     kindconfig.Cell
+	node     *artifact
+	istioctl *artifact
+	// before and after build the releases around the subject.
+	before, after *artifact
+	metallbFiles  *artifact
+	gatewayCRDs   *artifact
 	// images in the order of the reports.
 	images []*artifact
 	// archive of images for a node that does not carry them, or nil.
@@ -34,7 +36,7 @@ type plan struct {
 
 // wanted are the artifacts a run uses itself, in the order to make them where there is a choice.
 func (p *plan) wanted() []*artifact {
-	wanted := append([]*artifact{p.istioctl, p.metallbFiles, p.gatewayCRDs}, p.images...)
+	wanted := append([]*artifact{p.istioctl, p.before, p.after, p.metallbFiles, p.gatewayCRDs}, p.images...)
 	wanted = append(wanted, p.node)
 	if p.archive != nil {
 		wanted = append(wanted, p.archive)
@@ -54,6 +56,8 @@ func (b *Builder) plan(ctx context.Context, kubernetes kindconfig.Kubernetes, is
 type planner struct {
 	b   *Builder
 	err error
+	// kept are the artifacts planned so far, by name: releases share some.
+	kept map[string]*artifact
 }
 
 func (p *planner) program(name, version string, expect time.Duration, ldflags ...string) *artifact {
@@ -78,6 +82,10 @@ func (p *planner) keep(a *artifact, err error) *artifact {
 	if a == nil {
 		return &artifact{}
 	}
+	if before, ok := p.kept[a.name]; ok {
+		return before
+	}
+	p.kept[a.name] = a
 	return a
 }
 

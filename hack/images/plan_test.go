@@ -38,9 +38,9 @@ func TestBuiltPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"image-pilot", "image-proxyv2", "image-kube-apiserver", "image-kube-controller-manager", "image-kube-scheduler", "image-kube-proxy",
-		"image-etcd", "image-coredns", "image-pause", "image-metallb-controller", "image-metallb-speaker", "image-echo-basic", "image-echo",
-		"image-wasmserver",
+		"image-pilot", "image-proxyv2", "image-install-cni", "image-kube-apiserver", "image-kube-controller-manager", "image-kube-scheduler", "image-kube-proxy",
+		"image-etcd", "image-coredns", "image-pause", "image-pilot-1.19.0", "image-proxyv2-1.19.0", "image-pilot-1.20.1", "image-proxyv2-1.20.1",
+		"image-metallb-controller", "image-metallb-speaker", "image-echo-basic", "image-echo", "image-wasmserver",
 	}
 	var got []string
 	for _, a := range p.images {

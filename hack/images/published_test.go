@@ -21,7 +21,19 @@ const (
 
 func publishedCell(hub string) (kindconfig.Kubernetes, kindconfig.Istio) {
 	return kindconfig.Kubernetes{Minor: "1.28", Version: "1.28.15", Published: "kindest/node:v1.28.0@" + nodeDigest},
-		kindconfig.Istio{Version: "1.20.0", Envoy: "1.40.0", Published: kindconfig.Hub{Hub: hub, Tag: "1.20.0"}}
+		kindconfig.Istio{
+			Version: "1.20.0", Envoy: "1.40.0", Published: kindconfig.Hub{Hub: hub, Tag: "1.20.0"},
+			Upgrade: &kindconfig.Upgrade{From: "1.19.0", To: "1.20.1"},
+		}
+}
+
+// releasesAt has the releases around the subject published at a hub as well.
+func releasesAt(versions *kindconfig.Versions, hub string) {
+	for _, version := range []string{"1.19.0", "1.20.1"} {
+		pins := versions.Istio[version]
+		pins.Published = kindconfig.Hub{Hub: hub, Tag: version}
+		versions.Istio[version] = pins
+	}
 }
 
 func newPublished(t *testing.T, engine *fakeEngine) *Builder {

@@ -23,6 +23,9 @@ type Client struct {
 	Clientset  kubernetes.Interface
 	// Client reads and writes uncached every kind that a fixture may use.
 	Client ctrl.Client
+	// Disposable says that the cluster is deleted when the container that made it ends: what is in it
+	// needs no cleanup.
+	Disposable bool
 
 	pods sync.Once
 	// looks and acts make requests to pods, those that only read and the others.
@@ -50,11 +53,12 @@ func Connect(kubeconfig string) (*Client, error) {
 
 var shared *Client
 
-// Use makes client the shared cluster's connection for this process. The suite calls it
-// once per process, before any spec.
+// Use makes client what Shared gives in this process: the shared cluster's connection, from before the
+// first spec on, and that of a container's own cluster for as long as the container runs.
 func Use(client *Client) { shared = client }
 
-// Shared is the connection to the cell's shared cluster. It panics before provisioning:
+// Shared is the connection to the cell's shared cluster, or to the cluster that the current container
+// has made for itself. It panics before provisioning:
 // a spec tree must not touch the cluster while it is being built.
 func Shared() *Client {
 	if shared == nil {

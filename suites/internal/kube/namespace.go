@@ -60,7 +60,9 @@ func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	remember(name)
 	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
-		gomega.Expect(client.DeleteNamespace(ctx, name)).To(gomega.Succeed())
+		if !client.Disposable {
+			gomega.Expect(client.DeleteNamespace(ctx, name)).To(gomega.Succeed())
+		}
 		forget(name)
 		// More than the wait's own bound, so that its message says what holds the namespace.
 	}, ginkgo.NodeTimeout(2*timing.Gone))
