@@ -19,7 +19,9 @@ var byproducts = []string{"/etc/docker/key.json", "/etc/docker", "/run/docker/pl
 // lies in the run directory: another start of the machine makes it void.
 type before struct {
 	IPForward string                  `json:"ipForward"`
-	Filters   map[string]filterBefore `json:"filters"`
+	// Watchers is the limit of inotify instances, where the engine has raised it.
+	Watchers string                  `json:"watchers,omitempty"`
+	Filters  map[string]filterBefore `json:"filters"`
 	// Absent are the byproducts that were not there.
 	Absent []string `json:"absent"`
 }
@@ -60,7 +62,11 @@ func recordBefore(at layout) error {
 			found.Absent = append(found.Absent, path)
 		}
 	}
-	text, err := json.Marshal(found)
+	return found.write(at)
+}
+
+func (b before) write(at layout) error {
+	text, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("write down how the machine is: %w", err)
 	}

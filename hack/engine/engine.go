@@ -63,6 +63,9 @@ func Ensure(ctx context.Context, options Options) (*Engine, error) {
 	switch choose(options.Choice, found) {
 	case useDocker:
 		options.Log("using Docker %s at %s", found.docker.Version, found.docker.address())
+		if remark := fewWatchers(watcherLimit); remark != "" {
+			options.Log("%s", remark)
+		}
 		return found.docker, nil
 	case usePrivate:
 		return ensurePrivate(ctx, options, at)

@@ -72,6 +72,9 @@ func (e *Engine) makeReady(ctx context.Context, options Options) error {
 	if err := linkClient(e.layout, e.client); err != nil {
 		return err
 	}
+	if err := raiseWatchers(watcherLimit, e.layout.noteWatchers); err != nil {
+		return err
+	}
 	if _, err := os.Stat(e.layout.readyFile()); err == nil {
 		return nil
 	}

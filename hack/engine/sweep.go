@@ -121,7 +121,7 @@ func sweepRules(ctx context.Context, at layout, bridges []string) error {
 	if shared {
 		return nil
 	}
-	return found.restoreForwarding()
+	return errors.Join(found.restoreForwarding(), found.restoreWatchers(watcherLimit))
 }
 
 // cgroups are the folders of this engine's control group, one per hierarchy.
