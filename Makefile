@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Settings, for example: make conformance K8S=1.28 ISTIO=1.20.0 ARGS="--keep --label-filter=gatewaydeploy.managed"
+# or make matrix K8S=1.25,1.28
 K8S ?=
 ISTIO ?=
 ARGS ?=
@@ -17,8 +18,8 @@ help: ## list the targets
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  K8S=1.28 ISTIO=1.20.0 choose the cell; ARGS="..." adds flags of `qualify run` (--help lists them).'
-	@echo '  Reports: _output/latest/report.html'
+	@echo '  K8S=1.28 ISTIO=1.20.0 choose the cell (make matrix: K8S=1.25,1.28); ARGS="..." adds flags of `qualify run`.'
+	@echo '  Reports: _output/latest/report.html, of a matrix _output/latest/matrix.html'
 
 .PHONY: $(QUALIFY)
 $(QUALIFY):
@@ -27,6 +28,10 @@ $(QUALIFY):
 .PHONY: conformance
 conformance: $(QUALIFY) ## build what is missing, provision a cluster, run every spec, write the reports
 	@$(QUALIFY) run $(CELL) $(ARGS)
+
+.PHONY: matrix
+matrix: $(QUALIFY) ## run every spec on every pinned Kubernetes version and merge the reports
+	@$(QUALIFY) matrix $(CELL) $(ARGS)
 
 .PHONY: list
 list: $(QUALIFY) ## list rows and specs, without a cluster

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
@@ -16,10 +17,41 @@ var clusterYAML []byte
 //go:embed cluster-built.yaml
 var builtPatchesYAML []byte
 
+//go:embed cluster-gates.yaml
+var gatesYAML []byte
+
 // Cluster is kind's configuration for a cell: built nodes bring a CNI configuration of their own,
-// published ones kind's.
-func Cluster(source string) (*v1alpha4.Cluster, error) {
-	return parseCluster(clusterYAML, builtPatchesYAML, source == "built")
+// published ones kind's; the version decides which feature gates can be on.
+func Cluster(source, kubernetes string) (*v1alpha4.Cluster, error) {
+	cluster, err := parseCluster(clusterYAML, builtPatchesYAML, source == "built")
+	if err != nil {
+		return nil, err
+	}
+	cluster.FeatureGates, err = parseGates(gatesYAML, kubernetes)
+	return cluster, err
+}
+
+// parseGates gives the gates that a version of Kubernetes, 1.28.15 or v1.28.15, knows.
+func parseGates(content []byte, kubernetes string) (map[string]bool, error) {
+	running, err := version.ParseGeneric(kubernetes)
+	if err != nil {
+		return nil, problem.Usage("the version of Kubernetes is malformed: "+err.Error(), kubernetes, "name one like 1.28.15")
+	}
+	var gates map[string]string
+	if err := yaml.UnmarshalStrict(content, &gates); err != nil {
+		return nil, problem.Usage("malformed feature gates: "+err.Error(), "kindconfig/cluster-gates.yaml", "correct the file")
+	}
+	on := map[string]bool{}
+	for gate, first := range gates {
+		since, err := version.ParseGeneric(first)
+		if err != nil {
+			return nil, problem.Usage(fmt.Sprintf("the first version of %s is malformed: %v", gate, err), "kindconfig/cluster-gates.yaml", "correct the file")
+		}
+		if running.AtLeast(since) {
+			on[gate] = true
+		}
+	}
+	return on, nil
 }
 
 func parseCluster(content, builtPatches []byte, built bool) (*v1alpha4.Cluster, error) {

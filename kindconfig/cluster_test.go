@@ -9,7 +9,7 @@ import (
 
 func TestClusterBringsItsOwnCNIOnlyWhenBuilt(t *testing.T) {
 	for source, want := range map[string]bool{"built": true, "published": false} {
-		cluster, err := Cluster(source)
+		cluster, err := Cluster(source, "1.28.15")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -19,6 +19,39 @@ func TestClusterBringsItsOwnCNIOnlyWhenBuilt(t *testing.T) {
 		if got := strings.Contains(strings.Join(cluster.KubeadmConfigPatches, ""), "allocate-node-cidrs"); got != want {
 			t.Errorf("%s: the allocator of node CIDRs is off: %v, want %v", source, got, want)
 		}
+	}
+}
+
+func TestClusterHasTheGatesThatItsVersionKnows(t *testing.T) {
+	for kubernetes, want := range map[string]bool{
+		"1.25.4": false, "1.26.13": false, "v1.27.4": false, "1.28.0": true, "v1.28.15": true, "1.30.0": true,
+	} {
+		cluster, err := Cluster("built", kubernetes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cluster.FeatureGates["SidecarContainers"]; got != want {
+			t.Errorf("%s: SidecarContainers is %v, want %v", kubernetes, got, want)
+		}
+		// Off is not the same as unknown.
+		if !want && len(cluster.FeatureGates) != 0 {
+			t.Errorf("%s: gates %v that it does not know", kubernetes, cluster.FeatureGates)
+		}
+	}
+}
+
+func TestGatesRefuse(t *testing.T) {
+	for name, c := range map[string]struct{ content, kubernetes, want string }{
+		"no version of Kubernetes":  {"A: \"1.28\"", "", "malformed"},
+		"no first version":          {"A: soon", "1.28.15", "A"},
+		"something else than gates": {"- A", "1.28.15", "cluster-gates.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseGates([]byte(c.content), c.kubernetes)
+			if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want a usage error with %q", err, c.want)
+			}
+		})
 	}
 }
 

@@ -37,7 +37,9 @@ func TestForKubernetes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for asked, want := range map[string]string{"": "1.28.15", "1.28": "1.28.15", "1.28.15": "1.28.15", "v1.28.15": "1.28.15"} {
+	for asked, want := range map[string]string{
+		"": "1.28.15", "1.28": "1.28.15", "1.28.15": "1.28.15", "v1.28.15": "1.28.15", "1.25": "1.25.4", "1.26": "1.26.13", "1.27.4": "1.27.4",
+	} {
 		k, err := v.ForKubernetes(asked)
 		if err != nil || k.Version != want {
 			t.Errorf("ForKubernetes(%q) = %q, %v; want %q", asked, k.Version, err, want)
@@ -56,12 +58,22 @@ func TestForIstio(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i, err := v.ForIstio(""); err != nil || i.Version != v.Defaults.Istio {
-		t.Errorf("default: %v, %v", i, err)
+	i, err := v.ForIstio("")
+	if err != nil || i.Version != v.Defaults.Istio || i.Upgrade == nil {
+		t.Fatalf("default: %+v, %v; want %s with its upgrade path", i, err, v.Defaults.Istio)
 	}
-	_, err = v.ForIstio("1.99.0")
-	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "1.20.0") {
-		t.Errorf("unknown Istio: %v; want a usage error that lists 1.20.0", err)
+	for _, other := range []string{i.Upgrade.From, i.Upgrade.To} {
+		if r := v.Release(other); r.Version != other || r.Published.Tag == "" {
+			t.Errorf("the release %s of the upgrade path is %+v", other, r)
+		}
+	}
+	// An unknown version, and a release that is pinned for upgrades only.
+	for _, asked := range []string{"1.99.0", "1.19.0"} {
+		_, err = v.ForIstio(asked)
+		if problem.ExitCode(err) != problem.ExitUsage || !strings.HasSuffix(err.Error(), "pinned as subjects are 1.20.0") ||
+			!strings.Contains(err.Error(), asked) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("ForIstio(%q): %v; want one line, a usage error that lists 1.20.0", asked, err)
+		}
 	}
 }
 
@@ -74,6 +86,10 @@ func TestParseRefuses(t *testing.T) {
 		"an unknown Envoy":       {"envoy: 1.40.0", "envoy: 1.41.0", "1.41.0"},
 		"a truncated hash":       {"ccf1884", "", "SHA-256"},
 		"an instrument unpinned": {"metallb: 0.15.2", "metallb: \"\"", "metallb"},
+		"a subject's path gone":  {"    upgrade: {from: 1.19.0, to: 1.20.1}\n", "", "upgrade path"},
+		"an upgrade to nowhere":  {"to: 1.20.1}", "to: 1.20.9}", "1.20.9"},
+		"an upgrade from itself": {"from: 1.19.0", "from: 1.20.0", "no other pinned version"},
+		"an upgrade half said":   {"from: 1.19.0, ", "", "upgraded from"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

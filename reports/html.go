@@ -16,16 +16,19 @@ import (
 var pageFiles embed.FS
 
 var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
-	"duration": duration,
-	"plain":    plain,
-	"line":     func(s string) string { return oneLine(s, 0) },
-	"why":      func(s Spec) string { return why(s, 400) },
-	"web":      web,
-	"linkText": linkText,
-	"words":    State.words,
-	"count":    func(s State, n int) string { return s.count(n) },
-	"plural":   plural,
-	"seconds":  func(s float64) string { return strconv.FormatFloat(s, 'f', 1, 64) },
+	"duration":  duration,
+	"plain":     plain,
+	"line":      func(s string) string { return oneLine(s, 0) },
+	"why":       func(s Spec) string { return why(s, 400) },
+	"web":       web,
+	"linkText":  linkText,
+	"words":     State.words,
+	"count":     func(s State, n int) string { return s.count(n) },
+	"plural":    plural,
+	"message":   func(s string) string { return oneLine(s, 400) },
+	"proxy":     Cell.proxy,
+	"cellwords": CellState.words,
+	"seconds":   func(s float64) string { return strconv.FormatFloat(s, 'f', 1, 64) },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
 // page is what the template of report.html sees.

@@ -44,7 +44,7 @@ func listing(lists *results.Lists, report Report) *kindconfig.Listing {
 		}
 		for _, e := range lists.Exemptions {
 			if e.Spec == listed.ID {
-				listed.Exemption = &kindconfig.ListedEntry{Reason: e.Reason, Link: e.Link, For: e.Flavours}
+				listed.Exemption = &kindconfig.ListedEntry{Reason: e.Reason, Link: e.Link, For: e.For()}
 			}
 		}
 		at := &made.Rows[position[row.ID]]

@@ -30,9 +30,15 @@ import (
 	_ "mesh-conformance/suites/gatewayapi"
 	_ "mesh-conformance/suites/gatewaydeploy"
 	_ "mesh-conformance/suites/invariants"
+	_ "mesh-conformance/suites/istioctl"
+	_ "mesh-conformance/suites/kubernetes"
 	_ "mesh-conformance/suites/mirroring"
+	_ "mesh-conformance/suites/openshift"
+	_ "mesh-conformance/suites/rootrotation"
+	_ "mesh-conformance/suites/startupprobe"
 	_ "mesh-conformance/suites/targetref"
 	_ "mesh-conformance/suites/tcpmetadata"
+	_ "mesh-conformance/suites/upgrade"
 	_ "mesh-conformance/suites/wasmplugin"
 )
 
@@ -116,7 +122,7 @@ var _ = SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
 // An exempt spec does not run: what it needs is not there to be seen failing.
 var _ = BeforeEach(func() {
 	report := CurrentSpecReport()
-	if exemption := lists.Exempt(results.SpecID(report), session.Job().Cell.ProxyFlavour); exemption != nil {
+	if exemption := lists.Exempt(results.SpecID(report), &session.Job().Cell); exemption != nil {
 		Skip(exemption.Reason)
 	}
 })

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,7 +106,8 @@ func runGo(cmd *exec.Cmd) error {
 	if complaint, ok := unreachable(said.String()); ok {
 		return problem.Environment("the Go module source cannot be reached", complaint, "check the network and run again: what is built is kept", nil)
 	}
-	return fmt.Errorf("go %s: %w: %s", cmd.Args[1], err, lastLine(said.String()))
+	verb := cmd.Args[slices.Index(cmd.Args, "go")+1]
+	return fmt.Errorf("go %s: %w: %s", verb, err, lastLine(said.String()))
 }
 
 // sourceTrouble are the messages of Go's module client: a request that failed, an answer that was no

@@ -13,6 +13,8 @@ type instruments struct {
 
 	wasmModule, wasmServer *artifact
 
+	sccAdmission *artifact
+
 	metallbFiles, gatewayCRDs *artifact
 }
 
@@ -28,8 +30,10 @@ func (p *planner) instruments(istio string, subject *artifact) instruments {
 	p.keep(wasmModule, err)
 	wasmServer, err := p.b.localProgram("wasmserver", "hack/wasmserver", "go.mod", "go.sum")
 	p.keep(wasmServer, err)
+	sccAdmission, err := p.b.localProgram("sccadmission", "hack/sccadmission", "go.mod", "go.sum")
+	p.keep(sccAdmission, err)
 	return instruments{
-		wasmModule: wasmModule, wasmServer: wasmServer,
+		wasmModule: wasmModule, wasmServer: wasmServer, sccAdmission: sccAdmission,
 		echo:      echo,
 		metallb:   p.program("metallb", pins.MetalLB, time.Minute),
 		echoBasic: p.program("echo-basic", pins.EchoBasic, 10*time.Second),
@@ -75,5 +79,7 @@ func (b *Builder) instrumentImages(from instruments) ([]*artifact, error) {
 			}, nil
 		},
 	}
-	return append(images, b.image(basic), b.image(echo), b.wasmImage(from)), nil
+	scc := b.single("sccadmission", RoleInstrument, instrumentHub+"/sccadmission:local", from.sccAdmission, "sccadmission")
+	scc.config.Entrypoint, scc.config.User = []string{"/usr/local/bin/sccadmission"}, "65535:65535"
+	return append(images, b.image(basic), b.image(echo), b.wasmImage(from), b.image(scc)), nil
 }

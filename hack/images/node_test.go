@@ -60,6 +60,8 @@ func TestNodeFiles(t *testing.T) {
 		"/kind/bin/mount-product-files.sh":                            {content: "#!/bin/sh", mode: 0o755},
 		"/etc/containerd/config.toml":                                 {content: `sandbox_image = "registry.k8s.io/pause:3.9"`, mode: 0o644},
 		"/etc/systemd/system/kubelet.service":                         {content: "[Unit]", mode: 0o644},
+		"/etc/systemd/system/kubelet.service.d/20-go.conf":            {content: goUnit, mode: 0o644},
+		"/etc/systemd/system/containerd.service.d/20-go.conf":         {content: goUnit, mode: 0o644},
 		"/etc/kubernetes/manifests":                                   {dir: true, mode: 0o755},
 		"/opt/cni/bin":                                                {link: "/usr/lib/cni"},
 		"/etc/systemd/system/multi-user.target.wants/kubelet.service": {link: "/etc/systemd/system/kubelet.service"},

@@ -40,7 +40,7 @@ func TestBuiltPlan(t *testing.T) {
 	want := []string{
 		"image-pilot", "image-proxyv2", "image-install-cni", "image-kube-apiserver", "image-kube-controller-manager", "image-kube-scheduler", "image-kube-proxy",
 		"image-etcd", "image-coredns", "image-pause", "image-pilot-1.19.0", "image-proxyv2-1.19.0", "image-pilot-1.20.1", "image-proxyv2-1.20.1",
-		"image-metallb-controller", "image-metallb-speaker", "image-echo-basic", "image-echo", "image-wasmserver",
+		"image-metallb-controller", "image-metallb-speaker", "image-echo-basic", "image-echo", "image-wasmserver", "image-sccadmission",
 	}
 	var got []string
 	for _, a := range p.images {
@@ -73,6 +73,7 @@ func TestBuiltPlan(t *testing.T) {
 		"image-echo-basic":      {"localhost/mesh-conformance/echo-basic:local gcr.io/", RoleInstrument},
 		"image-echo":            {"localhost/mesh-conformance/echo:local gcr.io/", "/echo-advanced:", RoleInstrument},
 		"image-wasmserver":      {"[localhost/mesh-conformance/wasmserver:local]", RoleInstrument},
+		"image-sccadmission":    {"[localhost/mesh-conformance/sccadmission:local]", RoleInstrument, `"User":"65535:65535"`},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(inputs[name], part) {

@@ -15,6 +15,7 @@ const stopPatience = 10 * time.Second
 
 // command prepares a child whose output goes to log. A cancelled child takes its children with it.
 func command(ctx context.Context, log io.Writer, name string, args ...string) *exec.Cmd {
+	name, args = polite(ctx, name, args)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	ownGroup(cmd)

@@ -29,7 +29,11 @@ type lines struct {
 	done  int
 }
 
-func (l *lines) Plan(artifacts int) { l.total = artifacts }
+func (l *lines) Plan(artifacts int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total, l.done = artifacts, 0
+}
 
 func (l *lines) Start(name string, expect time.Duration) func(error) {
 	begun := l.now()
@@ -42,9 +46,9 @@ func (l *lines) Start(name string, expect time.Duration) func(error) {
 		}
 		l.mu.Lock()
 		l.done++
-		done := l.done
+		done, total := l.done, l.total
 		l.mu.Unlock()
-		l.print("built    %s in %s (%d of %d)", name, took, done, l.total)
+		l.print("built    %s in %s (%d of %d)", name, took, done, total)
 	}
 }
 

@@ -36,12 +36,14 @@ func releasesAt(versions *kindconfig.Versions, hub string) {
 	}
 }
 
-func newPublished(t *testing.T, engine *fakeEngine) *Builder {
+// newPublished builds from a hub that stands for every release's.
+func newPublished(t *testing.T, engine *fakeEngine, hub string) *Builder {
 	t.Helper()
 	versions, err := kindconfig.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
+	releasesAt(versions, hub)
 	b, err := New(t.Context(), engine, versions, Options{
 		Repository: filepath.Join("..", ".."), Cache: t.TempDir(), Source: SourcePublished, Progress: &recorder{},
 	})
@@ -67,7 +69,7 @@ func withoutCompiling(t *testing.T, p *plan) {
 		}
 		if len(a.needs) == 0 && !strings.HasPrefix(a.name, "published-") {
 			a.build = func(_ context.Context, out string, _ io.Writer) error {
-				for _, name := range []string{"istioctl", "server", "client", "controller", "speaker", "echo-basic", "cert.crt", "cert.key", "wasmserver", "plugin.wasm"} {
+				for _, name := range []string{"istioctl", "server", "client", "controller", "speaker", "echo-basic", "cert.crt", "cert.key", "wasmserver", "plugin.wasm", "sccadmission"} {
 					if err := os.WriteFile(filepath.Join(out, name), []byte(a.name+name), 0o755); err != nil {
 						return err
 					}
@@ -86,8 +88,15 @@ func TestPublishedCell(t *testing.T) {
 	want := map[string]string{
 		"node":  nodeDigest,
 		"pilot": fake.push(t, "pilot", "1.20.0", "arm64", "amd64")["amd64"], "proxyv2": fake.push(t, "proxyv2", "1.20.0", "amd64", "arm64")["amd64"],
+		"install-cni": fake.push(t, "install-cni", "1.20.0", "amd64")["amd64"],
 	}
-	b := newPublished(t, engine)
+	for _, version := range []string{"1.19.0", "1.20.1"} {
+		for _, image := range []string{"pilot", "proxyv2"} {
+			want[image+"-"+version] = fake.push(t, image, version, "amd64")["amd64"]
+		}
+	}
+	pulled := len(want) - 1
+	b := newPublished(t, engine, fake.hub)
 	kubernetes, istio := publishedCell(fake.hub)
 	prepare := func() *kindconfig.Cell {
 		p, err := b.plan(t.Context(), kubernetes, istio)
@@ -111,8 +120,15 @@ func TestPublishedCell(t *testing.T) {
 		cell.ProxyFlavour != "istio" || cell.ProxyVersion != "1.20.0" || len(cell.Archives) != 1 {
 		t.Errorf("cell %+v", cell)
 	}
-	if content := read(t, cell.Istioctl); string(content) != "istio-1.20.0istioctl" {
-		t.Errorf("istioctl is %q", content)
+	for version, path := range map[string]string{"1.20.0": cell.Istioctl, "1.19.0": cell.Before.Istioctl, "1.20.1": cell.After.Istioctl} {
+		if content := read(t, path); string(content) != "istio-"+version+"istioctl" {
+			t.Errorf("istioctl of %s is %q", version, content)
+		}
+	}
+	for version, other := range map[string]kindconfig.Release{"1.19.0": cell.Before, "1.20.1": cell.After} {
+		if other.Istio != version || other.Hub != fake.hub || other.Tag != version {
+			t.Errorf("the release %s is %+v", version, other)
+		}
 	}
 	if engine.called("pull --quiet "+kubernetes.Published) != 1 {
 		t.Errorf("docker was asked %q", engine.calls)
@@ -135,7 +151,8 @@ func TestPublishedCell(t *testing.T) {
 			t.Errorf("%s is not among %q", image.Reference, names)
 		}
 	}
-	for _, wanted := range []string{fake.hub + "/pilot:1.20.0", fake.hub + "/proxyv2:1.20.0", "quay.io/metallb/speaker:v0.15.2", "localhost/mesh-conformance/echo:local"} {
+	for _, wanted := range []string{fake.hub + "/pilot:1.20.0", fake.hub + "/proxyv2:1.20.0", fake.hub + "/install-cni:1.20.0",
+		fake.hub + "/pilot:1.19.0", fake.hub + "/proxyv2:1.20.1", "quay.io/metallb/speaker:v0.15.2", "localhost/mesh-conformance/echo:local"} {
 		if !slices.Contains(names, wanted) {
 			t.Errorf("%s is not among %q", wanted, names)
 		}
@@ -147,7 +164,7 @@ func TestPublishedCell(t *testing.T) {
 		prepare()
 		return fake.blobs - before
 	}
-	if configurations := layers(); configurations != 2 || engine.called("pull") != 1 {
+	if configurations := layers(); configurations != pulled || engine.called("pull") != 1 {
 		t.Errorf("a second run read %d blobs and pulled %d nodes", configurations, engine.called("pull"))
 	}
 	moved := fake.push(t, "pilot", "1.20.0", "amd64")["amd64"]

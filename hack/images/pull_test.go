@@ -19,7 +19,7 @@ func TestPullBeginsAgain(t *testing.T) {
 		t.Run(fmt.Sprint(breaks, " breaks"), func(t *testing.T) {
 			fake := newFakeRegistry(t)
 			fake.push(t, "pilot", "1.20.0", "amd64")
-			b := newPublished(t, &fakeEngine{})
+			b := newPublished(t, &fakeEngine{}, fake.hub)
 			a, err := b.pulled(t.Context(), "pilot", RoleSubject, fake.hub+"/pilot:1.20.0")
 			if err != nil {
 				t.Fatal(err)
@@ -69,7 +69,7 @@ func TestPublishedRefusals(t *testing.T) {
 		"no hub":                   {"", problem.ExitUsage, "has no published images"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newPublished(t, &fakeEngine{})
+			b := newPublished(t, &fakeEngine{}, c.hub)
 			kubernetes, istio := publishedCell(c.hub)
 			_, err := b.Cell(t.Context(), kubernetes, istio)
 			if problem.ExitCode(err) != c.code || !strings.Contains(fmt.Sprint(err), c.want) || strings.Contains(fmt.Sprint(err), "\n") {
@@ -91,7 +91,7 @@ func TestPublishedNodeRefusals(t *testing.T) {
 		"Get https://registry-1.docker.io/v2/: dial tcp: connection refused":                {problem.ExitEnvironment, "cannot pull"},
 		"write /var/lib/docker/tmp/x: no space left on device":                              {problem.ExitEnvironment, "the disk is full"},
 	} {
-		b := newPublished(t, &fakeEngine{answers: map[string]string{"pull": "!" + said}})
+		b := newPublished(t, &fakeEngine{answers: map[string]string{"pull": "!" + said}}, "")
 		a, err := b.pulledNode(kubernetes)
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestPublishedNodeRefusals(t *testing.T) {
 		}
 	}
 	kubernetes.Published = "kindest/node:v1.28.0"
-	if _, err := newPublished(t, &fakeEngine{}).pulledNode(kubernetes); problem.ExitCode(err) != problem.ExitUsage {
+	if _, err := newPublished(t, &fakeEngine{}, "").pulledNode(kubernetes); problem.ExitCode(err) != problem.ExitUsage {
 		t.Errorf("a node that is not pinned by digest: %v", err)
 	}
 }

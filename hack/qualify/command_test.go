@@ -28,6 +28,21 @@ func TestBadCommandLines(t *testing.T) {
 		{"run --engine=steam", `unknown value "steam" of --engine (qualify run); give one of auto, docker, private`},
 		{"run --focus=(", "malformed --focus: "},
 		{"run --label-filter=(a", "malformed --label-filter: "},
+		{"run --istio=1.19.0", `unknown Istio version "1.19.0" (--istio); pinned as subjects are 1.20.0`},
+		{"matrix extra", `unknown command "extra" for "qualify matrix"`},
+		{"matrix --kubernetes=1.25,1.99", `unknown Kubernetes version "1.99" (--kubernetes); pinned are 1.25, 1.26, 1.27, 1.28`},
+		{"matrix --kubernetes=1.25,1.25.4", "Kubernetes 1.25 is asked for twice"},
+		{"matrix --kubernetes=1.25,", "an empty version"},
+		{"matrix --keep", "unknown flag: --keep"},
+		{"matrix --procs=0", "--procs is 0"},
+		{"matrix --istio=1.19.0", "pinned as subjects are 1.20.0"},
+		{"matrix --label-filter=(a", "malformed --label-filter: "},
+		{"merge", "requires at least 1 arg(s)"},
+		{"merge --kubernetes=1.99 x", "unknown Kubernetes version"},
+		{"merge --output=" + output + " 20260102-030405", "there is no run 20260102-030405"},
+		{"merge /dev/null", "not a run's folder (/dev/null)"},
+		{"merge " + output, "there are no results (" + output + "/results.json)"},
+		{"diff one", "accepts 2 arg(s), received 1"},
 		{"bench --images=stolen", `unknown value "stolen" of --images`},
 		{"bench --focus=x", "unknown flag: --focus"},
 		{"list extra", `unknown command "extra" for "qualify list"`},
@@ -52,7 +67,7 @@ func TestBadCommandLines(t *testing.T) {
 }
 
 func TestHelpIsNoError(t *testing.T) {
-	for _, line := range []string{"", "--help", "run --help", "list --help", "report --help", "bench --help", "down --help"} {
+	for _, line := range []string{"", "--help", "run --help", "matrix --help", "merge --help", "diff --help", "list --help", "report --help", "bench --help", "down --help"} {
 		cmd := newCommand()
 		var out bytes.Buffer
 		cmd.SetOut(&out)

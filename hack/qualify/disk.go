@@ -19,6 +19,14 @@ const (
 	warmNeed = 4 * gibibyte
 )
 
+// diskNeed is what a run of one cell needs.
+func diskNeed(cache string) uint64 {
+	if _, err := os.Stat(filepath.Join(cache, "artifacts")); err != nil {
+		return coldNeed
+	}
+	return warmNeed
+}
+
 // checkDisk refuses to begin what would end with a full disk.
 func checkDisk(_ context.Context, dir string, need uint64) error {
 	existing := dir

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -78,12 +79,13 @@ func guard(ctx context.Context, suite *exec.Cmd, grace time.Duration, say func(s
 
 // tidy removes what a run that was interrupted, or whose suite crashed, has left: its containers, also
 // where they were to be kept, since specs ended in the middle of their work; and the engine, if it was
-// this run that started it. It says what it cannot remove: the next run, or qualify down, will.
-func tidy(ctx context.Context, running *engine.Engine, options engine.Options, started time.Time, say func(string, ...any)) {
+// this run that started it. A run that only built leaves alone what an earlier one kept. It says what it
+// cannot remove: the next run, or qualify down, will.
+func tidy(ctx context.Context, running *engine.Engine, options engine.Options, started time.Time, ran bool, say func(string, ...any)) {
 	ctx = context.WithoutCancel(ctx)
 	bounded, cancel := context.WithTimeout(ctx, tidyTime)
 	defer cancel()
-	if err := running.Healthy(bounded); err == nil {
+	if err := running.Healthy(bounded); ran && err == nil {
 		if err := sweepClusters(bounded, running, nil, say); err != nil {
 			say("%v", err)
 		}
@@ -103,9 +105,9 @@ func startedSince(host string, moment time.Time) bool {
 	return err == nil && info.ModTime().After(moment)
 }
 
-// noVerdict notes in the run's folder why it has none, for qualify report.
-func noVerdict(job *kindconfig.Job, why error) error {
-	if err := os.WriteFile(job.Path(kindconfig.EnvironmentFile), []byte(why.Error()+"\n"), 0o644); err != nil {
+// noVerdict notes in a run's folder why it has none, for qualify report.
+func noVerdict(dir string, why error) error {
+	if err := os.WriteFile(filepath.Join(dir, kindconfig.EnvironmentFile), []byte(why.Error()+"\n"), 0o644); err != nil {
 		return errors.Join(why, err)
 	}
 	return why

@@ -25,7 +25,7 @@ func reportCommand() *cobra.Command {
 		Use:   "report [RUN...]",
 		Short: "Render the reports of runs again and give their verdict; the newest run where none is named",
 		Long: "Render the reports of runs again from their results.json and give the same verdict and exit code as the run.\n" +
-			"A run is named by its id or its folder; the newest one where none is named.",
+			"A run, or a matrix, is named by its id or its folder; the newest one where none is named.",
 		Args: usageArgs(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, runs []string) error {
 			at, err := findPlaces(cache, output)
@@ -95,6 +95,9 @@ func conclude(out io.Writer, dir string) error {
 	if line, err := os.ReadFile(filepath.Join(dir, kindconfig.EnvironmentFile)); err == nil {
 		return problem.Environment(strings.TrimSpace(string(line)), dir, "", nil)
 	}
+	if _, err := os.Stat(filepath.Join(dir, reports.FileMatrix)); err == nil {
+		return concludeMatrix(out, dir)
+	}
 	results, err := reports.Load(filepath.Join(dir, kindconfig.ResultsFile))
 	if err != nil {
 		return err
@@ -102,12 +105,16 @@ func conclude(out io.Writer, dir string) error {
 	if err := reports.Render(dir, results); err != nil {
 		return problem.Environment("cannot write the reports", dir, "", err)
 	}
-	columns := terminalColumns(out)
-	if columns == 0 {
-		columns = plainWidth
-	}
-	if err := reports.Summary(out, results, dir, columns); err != nil {
+	if err := reports.Summary(out, results, dir, columnsOf(out)); err != nil {
 		return problem.Environment("cannot show the summary", "", "the reports are in "+dir, err)
 	}
 	return reports.Verdict(results)
+}
+
+// columnsOf is how wide a summary may be.
+func columnsOf(out io.Writer) int {
+	if columns := terminalColumns(out); columns > 0 {
+		return columns
+	}
+	return plainWidth
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
@@ -58,8 +57,13 @@ func runCommand() *cobra.Command {
 
 // addCellFlags adds the flags that say what is run on what.
 func addCellFlags(cmd *cobra.Command, o *runOptions) {
+	cmd.Flags().StringVar(&o.kubernetes, "kubernetes", "", "Kubernetes version, 1.28 or 1.28.15 (default: the newest pinned)")
+	addSubjectFlags(cmd, o)
+}
+
+// addSubjectFlags adds the flags that are the same for one cell and for many.
+func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f := cmd.Flags()
-	f.StringVar(&o.kubernetes, "kubernetes", "", "Kubernetes version, 1.28 or 1.28.15 (default: the newest pinned)")
 	f.StringVar(&o.istio, "istio", "", "Istio version under test (default: 1.20.0)")
 	f.StringVar(&o.images, "images", images.ChoiceAuto, "where the subject comes from: auto, published or built")
 	f.StringVar(&o.engine, "engine", engine.ChoiceAuto, "container engine: auto, docker or private")
@@ -78,7 +82,6 @@ const defaultProcs = 4
 
 // run does one run and gives its folder, which is empty where it did not come that far.
 func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err error) {
-	started := time.Now()
 	versions, err := kindconfig.Load()
 	if err != nil {
 		return "", err
@@ -94,83 +97,37 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 	if err := o.check(); err != nil {
 		return "", err
 	}
-	at, err := findPlaces(o.cache, o.output)
+	ctx, s, err := enter(ctx, out, o, versions, "Istio "+istio.Version+" on Kubernetes "+kubernetes.Version, diskNeed)
 	if err != nil {
 		return "", err
 	}
-	for dir, flag := range map[string]string{at.cache: "--cache", at.output: "--output"} {
-		if err := writable(dir, flag); err != nil {
-			return "", err
-		}
-	}
-	id := started.UTC().Format("20060102-150405")
-	held, err := takeLock(at.cache, id)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, held.release()) }()
+	defer func() { err = errors.Join(err, s.leave(ctx)) }()
 
-	say := sayTo(out)
-	say("run %s: Istio %s on Kubernetes %s", id, istio.Version, kubernetes.Version)
-	if err := endSurvivors(held.before.Job, say); err != nil {
-		return "", err
-	}
-	need := uint64(warmNeed)
-	if _, statErr := os.Stat(filepath.Join(at.cache, "artifacts")); statErr != nil {
-		need = coldNeed
-	}
-	if err := checkDisk(ctx, at.cache, need); err != nil {
-		return "", err
-	}
-	engineOptions := engine.Options{StateDir: engineDir(at), Choice: o.engine, Source: at.repository, Log: say}
-	running, err := engine.Ensure(ctx, engineOptions)
+	progress, closeProgress := images.NewProgress(out, terminalColumns(out) > 0)
+	builder, err := s.builder(ctx, o, istio, progress)
 	if err != nil {
+		closeProgress()
 		return "", causeOf(ctx, err)
 	}
-	ctx, lost := context.WithCancelCause(ctx)
-	defer lost(nil)
-	go func() {
-		for died := range running.Watch(ctx) {
-			lost(died)
-		}
-	}()
-	crashed := false
-	defer func() {
-		if ctx.Err() != nil || crashed {
-			tidy(ctx, running, engineOptions, started, say)
-		}
-	}()
-
-	made, err := prepare(ctx, out, say, at, o, running, versions, kubernetes, istio)
+	var cell *kindconfig.Cell
+	made, err := s.prepare(ctx, o, func(ctx context.Context) (err error) {
+		cell, err = builder.Cell(ctx, kubernetes, istio)
+		return err
+	})
+	closeProgress()
 	if err != nil {
 		return "", causeOf(ctx, err)
 	}
 	if o.buildOnly {
-		say("everything is built: %s", made.cell.Node)
+		s.say("everything is built: %s", cell.Node)
 		return "", nil
 	}
-	job := &kindconfig.Job{
-		Run: id, Started: started.UTC().Truncate(time.Second), Command: "qualify " + strings.Join(os.Args[1:], " "),
-		Filter: strings.Join(filterArguments("--", o.focus, o.labels), " "), Procs: o.procs, Engine: describeEngine(running),
-		Directory: filepath.Join(at.output, id), Cluster: clusterPrefix + kubernetes.Minor, Network: networkName,
-		Kubeconfig: filepath.Join(at.cache, "kubeconfig-"+kubernetes.Minor), Lock: lockPath(at.cache),
-		Keep: o.keep, Reuse: o.reuse, Serial: o.serial, Cell: *made.cell,
-	}
-	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
+	job := s.job(o, s.id, kubernetes.Minor, cell)
+	job.Started = s.started.UTC().Truncate(time.Second)
+	if err := errors.Join(os.MkdirAll(job.Directory, 0o755), pointLatest(s.at.output, s.id)); err != nil {
 		return "", problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
 	}
-	if err := errors.Join(job.Save(), held.starts(job.Path(kindconfig.JobFile)), pointLatest(at.output, id)); err != nil {
-		return "", err
-	}
-	if err := sweepClusters(ctx, running, job, say); err != nil {
-		return job.Directory, noVerdict(job, causeOf(ctx, err))
-	}
-	shown := newDisplay(out, made.listing.Selected())
-	suiteErr := runSuite(ctx, shown, job, o, made.tools, running.Environ())
-	shown.close()
-	_, statErr := os.Stat(job.Path(kindconfig.ResultsFile))
-	crashed = statErr != nil
-	return job.Directory, finish(ctx, out, job, suiteErr)
+	return job.Directory, s.run(ctx, out, o, job, made)
 }
 
 // sayTo gives what shows a line with the time.
@@ -197,43 +154,6 @@ func (o runOptions) check() error {
 		}
 	}
 	return checkFilters(o.focus, o.labels)
-}
-
-// prepared is what a run needs beside the engine.
-type prepared struct {
-	cell    *kindconfig.Cell
-	tools   suiteTools
-	listing *kindconfig.Listing
-}
-
-// prepare builds the cell and, beside it, the suite. Filters that select nothing end it as soon as the
-// suite can tell.
-func prepare(ctx context.Context, out io.Writer, say func(string, ...any), at places, o runOptions, running *engine.Engine,
-	versions *kindconfig.Versions, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio,
-) (made prepared, err error) {
-	source, why := images.Decide(ctx, o.images, istio)
-	say("images of the subject and of Kubernetes: %s (%s)", source, why)
-	progress, closeProgress := images.NewProgress(out, terminalColumns(out) > 0)
-	defer closeProgress()
-	group, ctx := errgroup.WithContext(ctx)
-	builder, err := images.New(ctx, running, versions, images.Options{Repository: at.repository, Cache: at.cache, Source: source, Progress: progress})
-	if err != nil {
-		return made, err
-	}
-	group.Go(func() (err error) {
-		made.cell, err = builder.Cell(ctx, kubernetes, istio)
-		return err
-	})
-	group.Go(func() (err error) {
-		if made.tools, err = buildSuite(ctx, at.repository, filepath.Join(at.cache, "bin")); err != nil {
-			return err
-		}
-		if made.listing, err = survey(ctx, made.tools, o.focus, o.labels); err == nil && made.listing.Selected() == 0 {
-			err = noSpec(o.focus, o.labels)
-		}
-		return err
-	})
-	return made, group.Wait()
 }
 
 func engineDir(at places) string { return filepath.Join(at.cache, "engine") }
@@ -263,7 +183,7 @@ func pointLatest(output, id string) error {
 // engine died, has no verdict: what it left as results would call specs failed that were only stopped.
 func finish(ctx context.Context, out io.Writer, job *kindconfig.Job, suiteErr error) error {
 	if ctx.Err() != nil {
-		return noVerdict(job, causeOf(ctx, suiteErr))
+		return noVerdict(job.Directory, causeOf(ctx, suiteErr))
 	}
 	_, statErr := os.Stat(job.Path(kindconfig.EnvironmentFile))
 	if _, err := os.Stat(job.Path(kindconfig.ResultsFile)); err != nil && statErr != nil {
@@ -271,7 +191,7 @@ func finish(ctx context.Context, out io.Writer, job *kindconfig.Job, suiteErr er
 		if said := crash(job.Path(suiteLog)); said != "" {
 			why = errors.New(said)
 		}
-		return noVerdict(job, problem.Environment("the suite left no results", job.Path(suiteLog), "read its end", why))
+		return noVerdict(job.Directory, problem.Environment("the suite left no results", job.Path(suiteLog), "read its end", why))
 	}
 	return conclude(out, job.Directory)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -27,8 +28,12 @@ import (
 	"mesh-conformance/suites/internal/timing"
 )
 
-// metricsPort is istiod's monitoring port.
-const metricsPort = 15014
+// metricsPort is the monitoring port of an istiod that its annotation gives: not all planes have the same.
+func metricsPort(pod *corev1.Pod) int {
+	port, err := strconv.Atoi(pod.Annotations["prometheus.io/port"])
+	Expect(err).NotTo(HaveOccurred(), "the monitoring port of %s", pod.Name)
+	return port
+}
 
 // systemNamespace holds the control plane of Kubernetes itself.
 const systemNamespace = "kube-system"
@@ -73,13 +78,13 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		var findings []string
 		connected := 0
 		for _, pod := range istiods(ctx) {
-			page, err := kube.Shared().PodGet(ctx, pod.Namespace, pod.Name, metricsPort, "/metrics")
+			page, err := kube.Shared().PodGet(ctx, pod.Namespace, pod.Name, metricsPort(&pod), "/metrics")
 			Expect(err).NotTo(HaveOccurred())
 			read, err := parseMetrics(page)
 			Expect(err).NotTo(HaveOccurred(), "metrics of %s", pod.Name)
 			revision := "revision " + pod.Labels[revisionLabel]
 			evidence.Config("istiod of "+revision, "%d proxies connected, refused responses by type: %v", read.connected, read.rejects)
-			evidence.Replay("kubectl get --raw /api/v1/namespaces/%s/pods/%s:%d/proxy/metrics | grep reject", pod.Namespace, pod.Name, metricsPort)
+			evidence.Replay("kubectl get --raw /api/v1/namespaces/%s/pods/%s:%d/proxy/metrics | grep reject", pod.Namespace, pod.Name, metricsPort(&pod))
 			connected += read.connected
 			findings = append(findings, rejections(revision, read, strings.Join(logsOf(ctx, &pod), "\n"))...)
 		}

@@ -5,34 +5,31 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	securityv1 "istio.io/client-go/pkg/apis/security/v1"
 
-	"mesh-conformance/suites/internal/catalogue"
-	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/standin"
 )
 
-var _ = Describe("The stand-in for istio_authn", Ordered, ContinueOnFailure, Label(catalogue.TargetRefRequestAuthentication), func() {
+// ofStandIn leaves the site without its policies.
+func ofStandIn(s *site) {
 	var atGateway, atSidecar entrance
 	var issuer, other *jwt.Issuer
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		ns := kube.NewNamespace(ctx, "targetref-standin", kube.Injected)
-		kube.Apply(ctx, ns, "targetref/gw-a.yaml")
-		kube.Apply(ctx, ns, "targetref/fresh-connections.yaml")
-		workloads := echo.Deploy(ctx, ns, "server", "client")
-		atGateway = byGateway(ctx, ns, "gw-a")
-		atSidecar = bySidecar(workloads["client"], workloads["server"])
-		awaitOpen(ctx, atGateway, atSidecar)
-
-		standin.Apply(ctx, ns, atGateway.proxy, atSidecar.proxy)
+		atGateway, atSidecar = s.a, s.backend
+		DeferCleanup(func(ctx SpecContext) {
+			s.clear(ctx, &securityv1.AuthorizationPolicy{}, filters, haveNoFilter(rbac), s.all()...)
+		})
+		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy, sidecar.Of(s.client))
 		issuer, other = newIssuer(issuerName), newIssuer(otherIssuerName)
-		kube.Apply(ctx, ns, "standin/jwt.yaml")
-		kube.Apply(ctx, ns, "standin/rules.yaml")
-		trust(ctx, ns, "jwt", []*jwt.Issuer{issuer, other}, atGateway, atSidecar)
+		kube.Apply(ctx, s.ns, "standin/jwt.yaml")
+		kube.Apply(ctx, s.ns, "standin/rules.yaml")
+		trust(ctx, s.ns, "jwt", []*jwt.Issuer{issuer, other}, atGateway, atSidecar)
 		for _, e := range []entrance{atGateway, atSidecar} {
 			e.await(ctx, And(haveFilter(standin.Filter), haveFilter(rbac)))
 		}
@@ -117,4 +114,4 @@ var _ = Describe("The stand-in for istio_authn", Ordered, ContinueOnFailure, Lab
 			"no token":               none,
 		}),
 	)
-})
+}

@@ -4,8 +4,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	securityv1 "istio.io/client-go/pkg/apis/security/v1"
+	appsv1 "k8s.io/api/apps/v1"
 
-	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
@@ -14,13 +14,13 @@ import (
 // rbac is the filter that decides by AuthorizationPolicies.
 const rbac = "envoy.filters.http.rbac"
 
-var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(catalogue.TargetRefAuthorizationPolicy), func() {
-	var s site
-	var classic entrance
-
-	evidence.BeforeAll(func(ctx SpecContext) {
-		s = build(ctx, "targetref-authz", "targetref/classic.yaml")
-		classic = byClassic(ctx, s)
+// ofAuthorizationPolicies leaves the site without any, and without the gateway of Istio's own API.
+func ofAuthorizationPolicies(s *site) {
+	evidence.BeforeAll(func(SpecContext) {
+		DeferCleanup(func(ctx SpecContext) {
+			s.clear(ctx, &securityv1.AuthorizationPolicy{}, filters, haveNoFilter(rbac), append(s.all(), s.classic)...)
+			kube.Remove[appsv1.Deployment](ctx, s.ns, "classic")
+		})
 	})
 
 	Context("that denies a path at Gateway gw-a", func() {
@@ -45,7 +45,7 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 			Entry("the sibling Gateway of the namespace stays open", func() entrance { return s.b }),
 			Entry("the Gateway of the same name in another namespace stays open", func() entrance { return s.namesake }),
 			Entry("the backend behind the Gateway stays open to callers inside the mesh", func() entrance { return s.backend }),
-			Entry("a gateway of Istio's own API with the same name stays open", func() entrance { return classic }),
+			Entry("a gateway of Istio's own API with the same name stays open", func() entrance { return s.classic }),
 		)
 
 		It("ends with its deletion", func(ctx SpecContext) {
@@ -74,7 +74,7 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 		})
 
 		It("leaves all paths open everywhere else", func(ctx SpecContext) {
-			neighbours := []entrance{s.b, s.namesake, s.backend, classic}
+			neighbours := []entrance{s.b, s.namesake, s.backend, s.classic}
 			stay(ctx, haveNoFilter(rbac), neighbours...)
 			for _, neighbour := range neighbours {
 				Expect(neighbour.measure(ctx, "/other")).To(match.HaveStatus(200))
@@ -89,7 +89,7 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 			kube.Remove[securityv1.AuthorizationPolicy](ctx, s.ns, "deny")
 			s.a.await(ctx, haveNoFilter(rbac))
 		})
-		for _, member := range []entrance{s.a, s.b, s.backend, classic} {
+		for _, member := range []entrance{s.a, s.b, s.backend, s.classic} {
 			member.await(ctx, haveFilter(rbac))
 			Expect(member.measure(ctx, "/deny")).To(match.BeDenied())
 		}
@@ -108,4 +108,4 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 		stay(ctx, haveNoFilter(rbac), s.b)
 		Expect(s.b.measure(ctx, "/deny-selector")).To(match.HaveStatus(200))
 	})
-})
+}

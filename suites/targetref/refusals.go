@@ -14,23 +14,23 @@ import (
 	"mesh-conformance/suites/internal/kube"
 )
 
-// The kinds promise the same of the field; a spec's row tells them apart.
-var _ = describeField("AuthorizationPolicy", "authorizationpolicies.security.istio.io", "authorizationpolicy", catalogue.TargetRefAuthorizationPolicy)
-var _ = describeField("RequestAuthentication", "requestauthentications.security.istio.io", "requestauthentication", catalogue.TargetRefRequestAuthentication)
-var _ = describeField("Telemetry", "telemetries.telemetry.istio.io", "telemetry", catalogue.TargetRefTelemetry)
+// The kinds promise the same of the field; a spec's row tells them apart. All are refused in one namespace.
+var _ = Describe("The field targetRef of", Ordered, ContinueOnFailure, func() {
+	var ns string
+	evidence.BeforeAll(func(ctx SpecContext) { ns = kube.NewNamespace(ctx, "targetref-refused") })
 
-// describeField are the specs of the field targetRef of a kind: what its definition has, and what is refused. Of
+	ofField(&ns, "AuthorizationPolicy", "authorizationpolicies.security.istio.io", "authorizationpolicy", catalogue.TargetRefAuthorizationPolicy)
+	ofField(&ns, "RequestAuthentication", "requestauthentications.security.istio.io", "requestauthentication", catalogue.TargetRefRequestAuthentication)
+	ofField(&ns, "Telemetry", "telemetries.telemetry.istio.io", "telemetry", catalogue.TargetRefTelemetry)
+	ofField(&ns, "WasmPlugin", "wasmplugins.extensions.istio.io", "wasmplugin", catalogue.TargetRefWasmPlugin)
+})
+
+// ofField are the specs of the field targetRef of a kind: what its definition has, and what is refused. Of
 // each refusal there is a fixture refused-<stem>-<why>.yaml.
-func describeField(kind, definition, stem, row string) bool {
+func ofField(ns *string, kind, definition, stem, row string) {
 	fixture := func(why string) string { return fmt.Sprintf("targetref/refused-%s-%s.yaml", stem, why) }
 
-	return Describe("The field targetRef of "+kind, Ordered, ContinueOnFailure, Label(row), func() {
-		var ns string
-
-		evidence.BeforeAll(func(ctx SpecContext) {
-			ns = kube.NewNamespace(ctx, "targetref-refused")
-		})
-
+	Describe(kind, Label(row), func() {
 		It("stands in the definition of the kind, in every version that is served", func(ctx SpecContext) {
 			found, err := kube.Getter[apiextensionsv1.CustomResourceDefinition]("", definition)(ctx)
 			Expect(err).NotTo(HaveOccurred())
@@ -44,15 +44,15 @@ func describeField(kind, definition, stem, row string) bool {
 		It("takes no field that it does not know", func(ctx SpecContext) {
 			object := validReference(fixture("no-name"))
 			Expect(unstructured.SetNestedField(object.Object, "gw-a", "spec", "targetRef", "naem")).To(Succeed())
-			evidence.Replay(`sed 's/kind: Gateway/&\n    name: gw-a\n    naem: gw-a/' fixtures/%s | kubectl apply --server-side --validate=strict -n %s -f -`, fixture("no-name"), ns)
-			_, err := kube.Shared().ApplyObjects(ctx, ns, []*unstructured.Unstructured{object})
+			evidence.Replay(`sed 's/kind: Gateway/&\n    name: gw-a\n    naem: gw-a/' fixtures/%s | kubectl apply --server-side --validate=strict -n %s -f -`, fixture("no-name"), *ns)
+			_, err := kube.Shared().ApplyObjects(ctx, *ns, []*unstructured.Unstructured{object})
 			Expect(err).To(MatchError(ContainSubstring(".spec.targetRef.naem: field not declared in schema")), "the cluster took a %s with targetRef.naem, which it has to refuse", kind)
 			evidence.API(kind+" with targetRef.naem", "refused: %v", err)
 		})
 
 		DescribeTable("where it cannot be meant",
 			func(ctx SpecContext, why, message string) {
-				Expect(kube.Refused(ctx, ns, fixture(why))).To(And(
+				Expect(kube.Refused(ctx, *ns, fixture(why))).To(And(
 					ContainSubstring(`admission webhook "validation.istio.io" denied the request`), ContainSubstring(message)))
 			},
 			Entry("is refused beside a selector", "selector-and-targetref", "only one of targetRef or workloadSelector can be set"),

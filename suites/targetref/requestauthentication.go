@@ -8,22 +8,21 @@ import (
 	"github.com/onsi/gomega/types"
 	securityv1 "istio.io/client-go/pkg/apis/security/v1"
 
-	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/standin"
 )
 
-var _ = Describe("A RequestAuthentication", Ordered, ContinueOnFailure, Label(catalogue.TargetRefRequestAuthentication), func() {
-	var s site
+// ofRequestAuthentications leaves the site without any: the stand-in goes after them.
+func ofRequestAuthentications(s *site) {
 	var issuer, other *jwt.Issuer
 	alice := jwt.Claims{"sub": "alice", "aud": "bookstore"}
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		s = build(ctx, "targetref-jwt")
-		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy)
+		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy, sidecar.Of(s.client))
 		issuer, other = newIssuer(issuerName), newIssuer(otherIssuerName)
 	})
 
@@ -112,4 +111,4 @@ var _ = Describe("A RequestAuthentication", Ordered, ContinueOnFailure, Label(ca
 		stay(ctx, haveNoFilter(jwtAuthn), s.namesake)
 		Expect(s.namesake.measure(ctx, "/", forged())).To(match.HaveStatus(200))
 	})
-})
+}

@@ -5,38 +5,57 @@ import (
 	"context"
 
 	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
+	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // requests are how many one measurement sends.
 const requests = 10
 
 // site is where a policy that names Gateway gw-a is applied, with all that it must not reach: the sibling
-// gw-b, the backend behind both, and a Gateway of the same name in another namespace.
+// gw-b, the backend behind both, a Gateway of the same name in another namespace, and a gateway of Istio's own
+// API that bears the name.
 type site struct {
 	// ns is the namespace of the policies; elsewhere has the namesake.
 	ns, elsewhere string
-	// a, b and namesake lead through a Gateway, backend from a workload of the mesh to the backend.
-	a, b, namesake, backend entrance
+	// a, b, namesake and classic lead through a gateway, backend from a workload of the mesh to the backend.
+	a, b, namesake, classic, backend entrance
 	// server is the backend of a and b, client its caller inside the mesh; both have sidecars.
 	server, client *echo.Workload
 }
 
-// build makes a site whose namespaces begin with prefix and waits until every way into it answers 200. What a
-// row needs beside it, as fixtures for the policies' namespace, starts with it. Six pods start: the first spec of
-// a container is the longest for it, and the last for their end, on a busy machine over 20 s.
-func build(ctx context.Context, prefix string, beside ...string) site {
+// The kinds share one site, by turns, and each leaves it without policies: what costs is the start and the end
+// of its eight pods. The first spec bears the one and the last the other, on a busy machine over 20 s each. It is
+// the longest of all containers.
+var _ = Describe("Where Gateways share a namespace,", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityLong), func() {
+	s := &site{}
+	evidence.BeforeAll(func(ctx SpecContext) { s.build(ctx) })
+
+	// First: it ends the gateway of Istio's own API, of which the others say nothing.
+	Describe("an AuthorizationPolicy", Label(catalogue.TargetRefAuthorizationPolicy), func() { ofAuthorizationPolicies(s) })
+	Describe("a Telemetry that turns on the access log", Label(catalogue.TargetRefTelemetry), func() { ofTelemetries(s) })
+	Describe("a WasmPlugin", Label(catalogue.TargetRefWasmPlugin), func() { ofWasmPlugins(s) })
+	Describe("a RequestAuthentication", Label(catalogue.TargetRefRequestAuthentication), func() { ofRequestAuthentications(s) })
+	Describe("the stand-in for istio_authn", Label(catalogue.TargetRefRequestAuthentication), func() { ofStandIn(s) })
+})
+
+// build waits until every way into the site answers 200.
+func (s *site) build(ctx context.Context) {
 	GinkgoHelper()
-	s := site{
-		ns:        kube.NewNamespace(ctx, prefix, kube.Injected),
-		elsewhere: kube.NewNamespace(ctx, prefix+"-elsewhere"),
-	}
+	s.ns = kube.NewNamespace(ctx, "targetref", kube.Injected)
+	s.elsewhere = kube.NewNamespace(ctx, "targetref-elsewhere")
 	// All start at once: the waits overlap.
-	for _, fixture := range append(beside,
-		"targetref/gw-a.yaml", "targetref/gw-b.yaml", "echo/server.yaml", "echo/client.yaml", "targetref/fresh-connections.yaml",
-	) {
+	for _, fixture := range []string{
+		"targetref/gw-a.yaml", "targetref/gw-b.yaml", "targetref/classic.yaml", "echo/server.yaml", "echo/client.yaml",
+		"wasmplugin/modules.yaml", "targetref/fresh-connections.yaml",
+	} {
 		kube.Apply(ctx, s.ns, fixture)
 	}
 	for _, fixture := range []string{"targetref/gw-a.yaml", "echo/server.yaml"} {
@@ -45,11 +64,24 @@ func build(ctx context.Context, prefix string, beside ...string) site {
 	workloads := echo.Await(ctx, s.ns, "server", "client")
 	s.server, s.client = workloads["server"], workloads["client"]
 	echo.Await(ctx, s.elsewhere, "server")
+	// What cannot be fetched is not asked for again: plugins come after their module.
+	Expect(kube.Shared().WaitAvailable(ctx, s.ns, "modules")).To(Succeed())
 
 	s.a = byGateway(ctx, s.ns, "gw-a")
 	s.b = byGateway(ctx, s.ns, "gw-b")
 	s.namesake = byGateway(ctx, s.elsewhere, "gw-a")
+	s.classic = byClassic(ctx, s.ns, s.client)
 	s.backend = bySidecar(s.client, s.server)
-	awaitOpen(ctx, s.a, s.b, s.namesake, s.backend)
-	return s
+	awaitOpen(ctx, s.a, s.b, s.namesake, s.classic, s.backend)
+}
+
+// all are the entrances that stay as long as the site.
+func (s *site) all() []entrance { return []entrance{s.a, s.b, s.namesake, s.backend} }
+
+// clear deletes all objects of a kind and waits until the proxies hold nothing of them: what comes next starts
+// with a clean site.
+func (s *site) clear(ctx context.Context, kind ctrl.Object, read holding, clean types.GomegaMatcher, entrances ...entrance) {
+	GinkgoHelper()
+	Expect(kube.Shared().Client.DeleteAllOf(ctx, kind, ctrl.InNamespace(s.ns))).To(Succeed())
+	Eventually(ctx, read, timing.Push, timing.Poll).WithArguments(entrances).Should(clean, "after every %T was deleted", kind)
 }

@@ -8,7 +8,6 @@ import (
 	telemetryv1alpha1 "istio.io/client-go/pkg/apis/telemetry/v1alpha1"
 	"k8s.io/apimachinery/pkg/util/rand"
 
-	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
@@ -21,11 +20,12 @@ var (
 	silent  = match.HoldOnly()
 )
 
-var _ = Describe("A Telemetry that turns on the access log", Ordered, ContinueOnFailure, Label(catalogue.TargetRefTelemetry), func() {
-	var s site
-
+// ofTelemetries leaves the site without any.
+func ofTelemetries(s *site) {
 	evidence.BeforeAll(func(ctx SpecContext) {
-		s = build(ctx, "targetref-log")
+		DeferCleanup(func(ctx SpecContext) {
+			s.clear(ctx, &telemetryv1alpha1.Telemetry{}, loggers, silent, s.all()...)
+		})
 		By("making sure that no proxy logs requests before")
 		Expect(loggers(ctx, []entrance{s.a, s.b, s.namesake, s.backend})).To(silent)
 	})
@@ -102,4 +102,4 @@ var _ = Describe("A Telemetry that turns on the access log", Ordered, ContinueOn
 		}
 		logsNothing(ctx, s.namesake)
 	})
-})
+}

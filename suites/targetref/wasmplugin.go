@@ -7,30 +7,27 @@ import (
 	. "github.com/onsi/gomega"
 	extensionsv1alpha1 "istio.io/client-go/pkg/apis/extensions/v1alpha1"
 
-	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/timing"
 )
 
-var _ = describeField("WasmPlugin", "wasmplugins.extensions.istio.io", "wasmplugin", catalogue.TargetRefWasmPlugin)
-
-var _ = Describe("A WasmPlugin", Ordered, ContinueOnFailure, Label(catalogue.TargetRefWasmPlugin), func() {
+// ofWasmPlugins leaves the site without any.
+func ofWasmPlugins(s *site) {
 	const (
 		// mark is the header to which the module adds the name of its plugin.
 		mark = "x-wasm"
 		// module configures a filter that runs a module.
 		module = "envoy.extensions.filters.http.wasm.v3.Wasm"
 	)
-	var s site
 	var marking, bySelector string
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		s = build(ctx, "targetref-wasm", "wasmplugin/modules.yaml")
-		// What cannot be fetched is not asked for again: the plugins come after their module.
-		Expect(kube.Shared().WaitAvailable(ctx, s.ns, "modules")).To(Succeed())
 		marking, bySelector = s.ns+".marking", s.ns+".marking-selector"
+		DeferCleanup(func(ctx SpecContext) {
+			s.clear(ctx, &extensionsv1alpha1.WasmPlugin{}, filters, And(haveNoFilter(marking), haveNoFilter(bySelector)), s.all()...)
+		})
 	})
 
 	// marks asserts that requests through an entrance pass the plugin of that name, once its proxy has it, as
@@ -104,4 +101,4 @@ var _ = Describe("A WasmPlugin", Ordered, ContinueOnFailure, Label(catalogue.Tar
 		}
 		leaves(ctx, marking, s.namesake)
 	})
-})
+}

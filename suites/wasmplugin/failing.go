@@ -29,8 +29,13 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Lab
 	var outsider *echo.Workload
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		*m = build(ctx, "wasm-failing")
-		outsider = echo.Deploy(ctx, kube.NewNamespace(ctx, "wasm-outside"), "client")["client"]
+		m.ns = kube.NewNamespace(ctx, "wasm-failing", kube.Injected)
+		serveModules(ctx, m.ns)
+		kube.Apply(ctx, m.ns, "wasmplugin/server.yaml")
+		kube.Apply(ctx, m.ns, "wasmplugin/outsider.yaml")
+		workloads := echo.Await(ctx, m.ns, "server", "outsider")
+		m.server, outsider = workloads["server"], workloads["outsider"]
+		Eventually(ctx, outsider.Send, timing.Push, timing.Poll).WithArguments(m.url("http", 80)+"/", 1).Should(match.HaveStatus(http.StatusOK))
 	})
 
 	Describe("because it panics", func() {

@@ -2,6 +2,7 @@ package wasmplugin
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,7 +11,6 @@ import (
 	. "github.com/onsi/gomega"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/certificate"
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
@@ -29,27 +29,27 @@ const (
 	secondHost = "b.example.com"
 )
 
-var _ = Describe("A network plugin of a gateway", Ordered, ContinueOnFailure, Label(catalogue.WasmPlugin), func() {
+// certify puts a certificate for the HTTPS servers into a namespace and gives who vouches for it.
+func certify(ctx context.Context, ns string) *x509.CertPool {
+	GinkgoHelper()
+	issued, err := certificate.Issue(firstHost, secondHost)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(issued.Store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
+	return issued.Roots
+}
+
+func ofGateway(m *mesh, trusted **x509.CertPool) {
 	var (
-		ns      string
 		held    proxy.Proxy
 		visitor echo.Visitor
-		server  *echo.Workload
 	)
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		ns = kube.NewNamespace(ctx, "wasm-gateway")
-		issued, err := certificate.Issue(firstHost, secondHost)
+		visitor = echo.Visitor{Address: gateway.AwaitProgrammed(ctx, m.ns, "web", gatewayv1.IPAddressType), Roots: *trusted}
+		var err error
+		held, err = gateway.ProxyOf(ctx, m.ns, "web")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(issued.Store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
-		// The module first: a gateway's proxy listens once it has its plugins.
-		serveModules(ctx, ns)
-		kube.Apply(ctx, ns, "wasmplugin/gateway.yaml")
-		server = echo.Deploy(ctx, ns, "server")["server"]
-		visitor = echo.Visitor{Address: gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType), Roots: issued.Roots}
-		held, err = gateway.ProxyOf(ctx, ns, "web")
-		Expect(err).NotTo(HaveOccurred())
-		awaitConfigured(ctx, held, ns+".entering", moduleNetwork)
+		awaitConfigured(ctx, held, m.filter("entering"), moduleNetwork)
 		for _, url := range []string{"https://" + firstHost + "/", "https://" + secondHost + "/", "http://" + firstHost + ":9000/"} {
 			Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments(url, 1).Should(match.HaveStatus(http.StatusOK), "%s", url)
 		}
@@ -62,14 +62,14 @@ var _ = Describe("A network plugin of a gateway", Ordered, ContinueOnFailure, La
 		Expect(err).NotTo(HaveOccurred())
 		answers := visitor.Measure(ctx, url, requests)
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
-		Expect(answers).To(match.BeServedBy(server))
+		Expect(answers).To(match.BeServedBy(m.server))
 		Eventually(ctx, begunSince(held, "entering", before), timing.Push, timing.Poll).Should(Equal(requests), "connections that plugin entering has logged in %s", held)
 		evidence.Traffic("connections that plugin entering saw in "+held.String(), "%d", requests)
 		evidence.Replay("kubectl logs -n %s %s -c %s | grep 'wasm log'", held.Namespace, held.Pod, sidecar.Container)
 	}
 
 	It("sees the connections of its TCP server", func(ctx SpecContext) {
-		Expect(held.FilterChains(ctx, "0.0.0.0_9000")).To(HaveExactElements(HaveExactElements(ns+".entering", tcpProxy)), "network filters of the gateway's TCP listener")
+		Expect(held.FilterChains(ctx, "0.0.0.0_9000")).To(HaveExactElements(HaveExactElements(m.filter("entering"), tcpProxy)), "network filters of the gateway's TCP listener")
 		visit(ctx, "http://"+firstHost+":9000/")
 	})
 
@@ -93,11 +93,11 @@ var _ = Describe("A network plugin of a gateway", Ordered, ContinueOnFailure, La
 
 	It("is not there where its mode is SERVER", func(ctx SpecContext) {
 		for _, listener := range []string{"0.0.0.0_443", "0.0.0.0_9000"} {
-			Expect(held.FilterChains(ctx, listener)).To(HaveEach(Not(ContainElement(ns+".serving"))), "network filters of listener %s", listener)
+			Expect(held.FilterChains(ctx, listener)).To(HaveEach(Not(ContainElement(m.filter("serving")))), "network filters of listener %s", listener)
 		}
-		Expect(held.DiscoveredFilters(ctx)).NotTo(HaveKey(ns + ".serving"))
+		Expect(held.DiscoveredFilters(ctx)).NotTo(HaveKey(m.filter("serving")))
 	})
-})
+}
 
 // httpsFilters are the network filters of a gateway's chain for a server of HTTPS.
 func httpsFilters(ctx context.Context, held proxy.Proxy, host string) ([]string, error) {

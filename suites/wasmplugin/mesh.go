@@ -30,8 +30,8 @@ const (
 	allowNetwork  = "envoy.extensions.filters.network.rbac.v3.RBAC"
 )
 
-// mesh is a server with a port for every plugin and a client, both with sidecars of one worker, and what
-// serves the module to them.
+// mesh is a server with a port for every plugin and, but where others call it, a client. Both have sidecars of
+// one worker. It has what serves the module to them.
 type mesh struct {
 	ns             string
 	server, client *echo.Workload
@@ -39,11 +39,10 @@ type mesh struct {
 
 // build applies plugins before the workloads that they are for: a proxy takes no traffic before its
 // plugins are there, so what is measured does not depend on when a change reaches a worker.
-func build(ctx context.Context, prefix string, plugins ...string) mesh {
+func build(ctx context.Context, ns string, plugins ...string) mesh {
 	GinkgoHelper()
-	ns := kube.NewNamespace(ctx, prefix, kube.Injected)
 	serveModules(ctx, ns)
-	for _, fixture := range append(plugins, "wasmplugin/apps.yaml") {
+	for _, fixture := range append(plugins, "wasmplugin/server.yaml", "wasmplugin/client.yaml") {
 		kube.Apply(ctx, ns, fixture)
 	}
 	workloads := echo.Await(ctx, ns, "server", "client")

@@ -3,22 +3,29 @@
 package wasmplugin
 
 import (
+	"crypto/x509"
+
 	. "github.com/onsi/ginkgo/v2"
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
 )
 
-// Both types share one deployment: what costs is that two proxies compile the module. The first spec
-// bears that cost, and the last the namespace's end.
+// All share one deployment: what costs is that three proxies, of two sidecars and a gateway, start and compile
+// the module. The first spec bears that cost, and the last the namespace's end.
 var _ = Describe("A WasmPlugin", Ordered, ContinueOnFailure, Label(catalogue.WasmPlugin), func() {
 	m := &mesh{}
+	var trusted *x509.CertPool
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		*m = build(ctx, "wasm", "wasmplugin/http.yaml", "wasmplugin/order.yaml", "wasmplugin/match.yaml",
-			"wasmplugin/fail-open.yaml", "wasmplugin/network.yaml")
+		ns := kube.NewNamespace(ctx, "wasm", kube.Injected)
+		trusted = certify(ctx, ns)
+		*m = build(ctx, ns, "wasmplugin/http.yaml", "wasmplugin/order.yaml", "wasmplugin/match.yaml",
+			"wasmplugin/fail-open.yaml", "wasmplugin/network.yaml", "wasmplugin/gateway.yaml")
 	})
 
 	Describe("of type HTTP", func() { ofRequests(m) })
 	Describe("of type NETWORK", func() { ofConnections(m) })
+	Describe("of type NETWORK at a gateway", func() { ofGateway(m, &trusted) })
 })

@@ -43,6 +43,9 @@ var alias []byte
 //go:embed switched.yaml
 var switched []byte
 
+//go:embed native.yaml
+var native []byte
+
 // Labels of a namespace, written key=value. The planes beside the default one look at no other namespaces.
 const (
 	// OfStock is for namespaces that the planes stock and switched serve.
@@ -73,10 +76,15 @@ func Stock() ControlPlane { return ControlPlane{Name: "stock", Revision: "stock"
 // ENABLE_SELECTOR_BASED_K8S_GATEWAY_POLICY off.
 func Alias() ControlPlane { return ControlPlane{Name: "alias", Revision: "alias", Operator: alias} }
 
-// Switched is the stock plane with PILOT_DISABLE_MX_ALPN and PILOT_ENABLE_AMBIENT_CONTROLLERS on.
+// Switched is the stock plane with PILOT_DISABLE_MX_ALPN and PILOT_ENABLE_AMBIENT_CONTROLLERS on, with its
+// monitoring port moved, and with the record of distributed configuration that istioctl x wait asks for.
 func Switched() ControlPlane {
 	return ControlPlane{Name: "switched", Revision: "switched", Operator: switched}
 }
+
+// Native is an injector with ENABLE_NATIVE_SIDECARS on. It is not among the planes that are installed for
+// everybody: Kubernetes before 1.28 refuses its sidecars.
+func Native() ControlPlane { return ControlPlane{Name: "native", Revision: "native", Operator: native} }
 
 // Beside are the planes that only some specs wait for, in the order in which they are installed.
 func Beside() []ControlPlane { return []ControlPlane{Stock(), Alias(), Switched()} }

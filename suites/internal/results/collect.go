@@ -128,7 +128,7 @@ func stronger(a, b reports.Level) reports.Level {
 // have run.
 func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.SpecReport) {
 	defect := lists.defect(made.ID, job.Cell.Istio)
-	exemption := lists.Exempt(made.ID, job.Cell.ProxyFlavour)
+	exemption := lists.Exempt(made.ID, &job.Cell)
 	failed := spec.Failed()
 	if failed {
 		made.Failure = strings.TrimSpace(spec.FailureMessage())

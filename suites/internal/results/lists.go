@@ -2,21 +2,36 @@ package results
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
 )
 
-// Exemption says why a spec cannot be shown on some proxies.
+// Exemption says why a spec cannot be shown on some proxies, or on some versions of Kubernetes.
 type Exemption struct {
 	// Spec is the spec's id.
 	Spec   string `json:"spec"`
 	Reason string `json:"reason"`
 	Link   string `json:"link"`
 	// Flavours of proxy it holds for: upstream, istio.
-	Flavours []string `json:"flavours"`
+	Flavours []string `json:"flavours,omitempty"`
+	// Kubernetes lists the minor versions it holds for, for example 1.25. An entry names flavours or
+	// versions; a cell of any of them is exempt.
+	Kubernetes []string `json:"kubernetes,omitempty"`
+}
+
+// For lists what the exemption holds for.
+func (e Exemption) For() []string {
+	holdsFor := slices.Clone(e.Flavours)
+	for _, minor := range e.Kubernetes {
+		holdsFor = append(holdsFor, "Kubernetes "+minor)
+	}
+	return holdsFor
 }
 
 // KnownDefect says that the subject is known to fail a spec.
@@ -29,6 +44,8 @@ type KnownDefect struct {
 	// Message, if given, must be part of the failure: another failure is not the known one.
 	Message string `json:"message"`
 }
+
+var minorVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 
 // Lists are the two data files beside the suite.
 type Lists struct {
@@ -58,8 +75,14 @@ func ParseLists(exemptions, knownDefects []byte) (*Lists, error) {
 		return nil
 	}
 	for _, e := range lists.Exemptions {
-		if err := check("suites/exemptions.yaml", e.Spec, e.Reason, e.Link, e.Flavours); err != nil {
+		if err := check("suites/exemptions.yaml", e.Spec, e.Reason, e.Link, e.For()); err != nil {
 			return nil, err
+		}
+		for _, asked := range e.Kubernetes {
+			if !minorVersion.MatchString(asked) {
+				return nil, problem.Usage(fmt.Sprintf("the entry for %q holds for Kubernetes %q, which is no minor version", e.Spec, asked),
+					"suites/exemptions.yaml", "name one like 1.25")
+			}
 		}
 	}
 	for _, d := range lists.KnownDefects {
@@ -80,10 +103,11 @@ func (l *Lists) defect(spec, istio string) *KnownDefect {
 	return nil
 }
 
-// Exempt finds the entry of a spec that holds for a flavour of proxy.
-func (l *Lists) Exempt(spec, flavour string) *Exemption {
+// Exempt finds the entry of a spec that holds for a cell.
+func (l *Lists) Exempt(spec string, cell *kindconfig.Cell) *Exemption {
+	runs := func(minor string) bool { return strings.HasPrefix(cell.Kubernetes, minor+".") }
 	for i, e := range l.Exemptions {
-		if e.Spec == spec && slices.Contains(e.Flavours, flavour) {
+		if e.Spec == spec && (slices.Contains(e.Flavours, cell.ProxyFlavour) || slices.ContainsFunc(e.Kubernetes, runs)) {
 			return &l.Exemptions[i]
 		}
 	}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/reports"
+)
+
+func diffCommand() *cobra.Command {
+	var cache, output string
+	cmd := &cobra.Command{
+		Use:   "diff BEFORE AFTER",
+		Short: "List the specs that two runs of the same cell do not agree on",
+		Long: "List the specs that two runs of the same cell do not agree on.\n\n" +
+			"A run is named by its folder or its id. Exit codes: 0 every spec came out alike, 1 some did not, 2 the command\n" +
+			"line is wrong, 3 a run has no verdict.",
+		Args: usageArgs(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, runs []string) error {
+			at, err := findPlaces(cache, output)
+			if err != nil {
+				return err
+			}
+			return diff(cmd.OutOrStdout(), at.output, runs[0], runs[1])
+		},
+	}
+	addPlaceFlags(cmd, &cache, &output)
+	return cmd
+}
+
+func diff(out io.Writer, output string, runs ...string) error {
+	var results []*reports.Results
+	for _, run := range runs {
+		dir, err := cellFolder(output, run)
+		if err != nil {
+			return err
+		}
+		o, err := outcomeIn(run, dir)
+		if err != nil {
+			return err
+		}
+		if o.Results == nil {
+			return problem.Environment("a run without a verdict cannot be compared: "+o.Why, dir, "", nil)
+		}
+		results = append(results, o.Results)
+	}
+	changes, err := reports.Diff(results[0], results[1])
+	if err != nil {
+		return err
+	}
+	if err := reports.WriteDiff(out, changes); err != nil {
+		return problem.Environment("cannot show the differences", "", "", err)
+	}
+	switch len(changes) {
+	case 0:
+		return nil
+	case 1:
+		return problem.FailedSpecs("1 spec differs")
+	}
+	return problem.FailedSpecs(fmt.Sprintf("%d specs differ", len(changes)))
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mesh-conformance/hack/engine"
+	"mesh-conformance/hack/images"
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+)
+
+// site is a machine made ready for cells: the cache is locked and the engine runs. Cells run on it one
+// after the other.
+type site struct {
+	id       string
+	started  time.Time
+	at       places
+	versions *kindconfig.Versions
+	screen   *screen
+	say      func(format string, args ...any)
+	held     *lock
+	engine   *engine.Engine
+	options  engine.Options
+	// ran says that a suite was begun, crashed that one has ended without results: nobody removed what it made.
+	ran, crashed bool
+	lost         context.CancelCauseFunc
+}
+
+// enter makes the machine ready; need gives the free disk space in bytes that the cache must have. The
+// context it gives ends when the engine dies. The caller leaves the site when everything has ended.
+func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfig.Versions, title string, need func(cache string) uint64) (_ context.Context, _ *site, err error) {
+	s := &site{started: time.Now(), versions: versions, screen: &screen{out: out}}
+	s.id, s.say = s.started.UTC().Format("20060102-150405"), sayTo(s.screen)
+	if s.at, err = findPlaces(o.cache, o.output); err != nil {
+		return ctx, nil, err
+	}
+	for dir, flag := range map[string]string{s.at.cache: "--cache", s.at.output: "--output"} {
+		if err := writable(dir, flag); err != nil {
+			return ctx, nil, err
+		}
+	}
+	if s.held, err = takeLock(s.at.cache, s.id); err != nil {
+		return ctx, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.held.release())
+		}
+	}()
+	s.say("run %s: %s", s.id, title)
+	if err := endSurvivors(s.held.before.Job, s.say); err != nil {
+		return ctx, nil, err
+	}
+	if err := checkDisk(ctx, s.at.cache, need(s.at.cache)); err != nil {
+		return ctx, nil, err
+	}
+	s.options = engine.Options{StateDir: engineDir(s.at), Choice: o.engine, Source: s.at.repository, Log: s.say}
+	if s.engine, err = engine.Ensure(ctx, s.options); err != nil {
+		return ctx, nil, causeOf(ctx, err)
+	}
+	ctx, s.lost = context.WithCancelCause(ctx)
+	go func() {
+		for died := range s.engine.Watch(ctx) {
+			s.lost(died)
+		}
+	}()
+	return ctx, s, nil
+}
+
+// leave removes what an interrupted or crashed run left and frees the machine.
+func (s *site) leave(ctx context.Context) error {
+	if ctx.Err() != nil || s.crashed {
+		tidy(ctx, s.engine, s.options, s.started, s.ran, s.say)
+	}
+	s.lost(nil)
+	return s.held.release()
+}
+
+// builder prepares building; there is one for all cells, since a second would take the first one's work
+// for leftovers.
+func (s *site) builder(ctx context.Context, o runOptions, istio kindconfig.Istio, progress images.Progress) (*images.Builder, error) {
+	source, why := images.Decide(ctx, o.images, istio)
+	s.say("images of the subject and of Kubernetes: %s (%s)", source, why)
+	return images.New(ctx, s.engine, s.versions, images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: source, Progress: progress})
+}
+
+// suite is the compiled suite and what the filters select of it.
+type suite struct {
+	tools   suiteTools
+	listing *kindconfig.Listing
+}
+
+// prepare builds a cell and, beside it, the suite. Filters that select nothing end it as soon as the
+// suite can tell.
+func (s *site) prepare(ctx context.Context, o runOptions, build func(context.Context) error) (made suite, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return build(ctx) })
+	group.Go(func() (err error) {
+		if made.tools, err = buildSuite(ctx, s.at.repository, filepath.Join(s.at.cache, "bin")); err != nil {
+			return err
+		}
+		if made.listing, err = survey(ctx, made.tools, o.focus, o.labels); err == nil && made.listing.Selected() == 0 {
+			err = noSpec(o.focus, o.labels)
+		}
+		return err
+	})
+	return made, group.Wait()
+}
+
+// job describes one run of a cell in a folder.
+func (s *site) job(o runOptions, id, minor string, cell *kindconfig.Cell) *kindconfig.Job {
+	return &kindconfig.Job{
+		Run: id, Started: time.Now().UTC().Truncate(time.Second), Command: "qualify " + strings.Join(os.Args[1:], " "),
+		Filter: strings.Join(filterArguments("--", o.focus, o.labels), " "), Procs: o.procs, Engine: describeEngine(s.engine),
+		Directory: filepath.Join(s.at.output, filepath.FromSlash(id)), Cluster: clusterPrefix + minor, Network: networkName,
+		Kubeconfig: filepath.Join(s.at.cache, "kubeconfig-"+minor), Lock: lockPath(s.at.cache),
+		Keep: o.keep, Reuse: o.reuse, Serial: o.serial, Cell: *cell,
+	}
+}
+
+// run runs the suite on a cell and gives its verdict.
+func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindconfig.Job, with suite) error {
+	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
+		return problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
+	}
+	if err := errors.Join(job.Save(), s.held.starts(job.Path(kindconfig.JobFile))); err != nil {
+		return err
+	}
+	if err := sweepClusters(ctx, s.engine, job, s.say); err != nil {
+		return noVerdict(job.Directory, causeOf(ctx, err))
+	}
+	s.ran = true
+	shown := newDisplay(out, with.listing.Selected())
+	s.screen.use(shown)
+	suiteErr := runSuite(ctx, shown, job, o, with.tools, s.engine.Environ())
+	s.screen.use(nil)
+	shown.close()
+	if _, err := os.Stat(job.Path(kindconfig.ResultsFile)); err != nil {
+		s.crashed = true
+	}
+	return finish(ctx, out, job, suiteErr)
+}

@@ -1,0 +1,49 @@
+package reports
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"mesh-conformance/hack/problem"
+)
+
+func TestDiff(t *testing.T) {
+	before, after := cleanRun(), fail(cleanRun(), "gatewaydeploy/managed/ready", "no address came\nExpected")
+	before.Specs = slices.DeleteFunc(before.Specs, func(s Spec) bool { return s.ID == "invariants/restarts" })
+	after.Specs = slices.DeleteFunc(after.Specs, func(s Spec) bool { return s.ID == "tcpmetadata/labels" })
+	changes, err := Diff(before, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := WriteDiff(&out, changes); err != nil {
+		t.Fatal(err)
+	}
+	want := `gatewaydeploy/managed/ready
+  - passed
+  + failed  no address came
+invariants/restarts
+  - no such spec
+  + passed
+tcpmetadata/labels
+  - exempt  Upstream Envoy has no istio.metadata_exchange filter
+  + no such spec
+`
+	if out.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	}
+}
+
+func TestDiffOfEqualRuns(t *testing.T) {
+	changes, err := Diff(cleanRun(), cleanRun())
+	var out bytes.Buffer
+	if writeErr := WriteDiff(&out, changes); err != nil || writeErr != nil || len(changes) > 0 || out.String() != "Every spec came out alike.\n" {
+		t.Errorf("%+v, %v, %v, %q", changes, err, writeErr, out.String())
+	}
+	_, err = Diff(cleanRun(), cellOf(cleanRun(), "1.25.4"))
+	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "Kubernetes 1.28.15 with upstream Envoy 1.40.0, Istio 1.20.0 (built) on Kubernetes 1.25.4") {
+		t.Errorf("other cells: %v", err)
+	}
+}

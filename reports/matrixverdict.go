@@ -1,0 +1,197 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"mesh-conformance/hack/problem"
+)
+
+// Verdict is nil where every cell that was asked for may be signed. A cell without a verdict is a fault
+// of the environment, a failed one is the subject's.
+func (m *Matrix) Verdict() error {
+	var missing, failed []string
+	for _, cell := range m.Cells {
+		said := "Kubernetes " + cell.Kubernetes + ": "
+		switch cell.State {
+		case CellFailed:
+			failed = append(failed, said+cell.Why)
+		case CellAborted:
+			missing = append(missing, said+"no verdict: "+cell.Why)
+		case CellNotRun:
+			missing = append(missing, strings.TrimSuffix(said+"not run: "+cell.Why, ": "))
+		}
+	}
+	failed = append(failed, m.Problems...)
+	switch {
+	case len(missing) > 0:
+		return problem.Environment(strings.Join(append(missing, failed...), "; "), "", "", nil)
+	case len(failed) > 0:
+		return problem.FailedSpecs(strings.Join(failed, "; "))
+	}
+	return nil
+}
+
+// in are the versions of the cells in a state.
+func (m *Matrix) in(state CellState) []string {
+	var versions []string
+	for _, cell := range m.Cells {
+		if cell.State == state {
+			versions = append(versions, cell.Kubernetes)
+		}
+	}
+	return versions
+}
+
+// words names a cell's state for a reader.
+func (s CellState) words() string {
+	switch s {
+	case CellNotRun:
+		return "not run"
+	case CellLeftOut:
+		return "left out"
+	}
+	return string(s)
+}
+
+// conclude is the matrix' verdict in words, the same in every report.
+func (m *Matrix) conclude() conclusion {
+	var said []string
+	for _, state := range cellStates {
+		if versions := m.in(state); len(versions) > 0 {
+			said = append(said, state.words()+" on "+enumerate(versions))
+		}
+	}
+	if differing := len(m.differences()); differing > 0 {
+		said = append(said, plural(differing, "spec")+" "+map[bool]string{true: "differs", false: "differ"}[differing == 1]+" between versions")
+	}
+	if n := len(m.Problems); n > 0 {
+		said = append(said, plural(n, "problem")+" of the merge")
+	}
+	if untried := m.untried(); untried > 0 && m.Run.Filter == "" {
+		said = append(said, fmt.Sprintf("%d of %s not tried", untried, plural(len(m.Rows), "promise")))
+	}
+	end := conclusion{Word: "Passed", Signable: m.Verdict() == nil}
+	switch {
+	case len(m.in(CellFailed)) > 0 || len(m.Problems) > 0:
+		end.Word = "Failed"
+	case !end.Signable:
+		end.Word = "Incomplete"
+	case m.Run.Filter != "":
+		end.Word = "Passed, filtered"
+		said = append(said, "a filtered run makes no claim about the release")
+	case len(m.in(CellLeftOut)) > 0:
+		end.Word = "Passed, in part"
+	}
+	end.Sentence = sentence(said)
+	return end
+}
+
+// untried counts the promises that a version with results leaves open.
+func (m *Matrix) untried() int {
+	count := 0
+	for _, row := range m.Rows {
+		for column, cell := range m.Cells {
+			if cell.HasResults() && row.Cells[column].State == StateNotRun {
+				count++
+				break
+			}
+		}
+	}
+	return count
+}
+
+// enumerate joins as a sentence does: a, b and c.
+func enumerate(items []string) string {
+	if len(items) < 2 {
+		return strings.Join(items, "")
+	}
+	return strings.Join(items[:len(items)-1], ", ") + " and " + items[len(items)-1]
+}
+
+// differences are the specs whose state depends on the version.
+func (m *Matrix) differences() []MatrixSpec {
+	var specs []MatrixSpec
+	for _, spec := range m.Specs {
+		if spec.Differs {
+			specs = append(specs, spec)
+		}
+	}
+	return specs
+}
+
+// commonSpec is a spec that came out alike on every version that has results.
+type commonSpec struct {
+	MatrixSpec
+	SpecOutcome
+}
+
+// common are the specs that are in one of the wanted states on every version with results. Where their
+// messages differ, the first one stands for them; the cells' reports have all.
+func (m *Matrix) common(wanted ...State) []commonSpec {
+	var specs []commonSpec
+	for _, state := range wanted {
+		for _, spec := range m.Specs {
+			for column, cell := range m.Cells {
+				if !cell.HasResults() {
+					continue
+				}
+				if !spec.Differs && spec.Cells[column].State == state {
+					specs = append(specs, commonSpec{spec, spec.Cells[column]})
+				}
+				break
+			}
+		}
+	}
+	return specs
+}
+
+// finding is one way a spec came out, and the versions that it did so on.
+type finding struct {
+	SpecOutcome
+	Cells []MatrixCell
+}
+
+// findings groups the cells with results that saw the same of a spec; worst first.
+func (m *Matrix) findings(spec MatrixSpec) []finding {
+	var found []finding
+	for _, state := range states {
+	cells:
+		for column, cell := range m.Cells {
+			seen := spec.Cells[column]
+			if seen.State != state || !cell.HasResults() {
+				continue
+			}
+			for i := range found {
+				if found[i].State == state && found[i].Message == seen.Message {
+					found[i].Cells = append(found[i].Cells, cell)
+					continue cells
+				}
+			}
+			found = append(found, finding{seen, []MatrixCell{cell}})
+		}
+	}
+	return found
+}
+
+// link leads from the matrix to a place in a cell's report; nothing where there is no report.
+func (c MatrixCell) link(anchor string) string {
+	if c.Directory == "" || !c.HasResults() {
+		return ""
+	}
+	if anchor != "" {
+		anchor = "#" + anchor
+	}
+	return strings.TrimSuffix(c.Directory, "/") + "/" + fileHTML + anchor
+}
+
+// SpecLink leads to a spec in a cell's report.
+func (c MatrixCell) SpecLink(id string) string { return c.link("spec-" + id) }
+
+// share says how many of a row's specs passed in a cell.
+func (o RowOutcome) share() string {
+	if o.Totals.Total == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", o.Totals.Passed, o.Totals.Total)
+}

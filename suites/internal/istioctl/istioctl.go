@@ -1,0 +1,140 @@
+// Package istioctl runs the istioctl programs of a cell as a user does, and keeps what they said: specs judge
+// output and exit code, and reports show the commands.
+package istioctl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// Binary is one istioctl.
+type Binary struct {
+	// Name is how reports call it: istioctl for the subject's own.
+	Name string
+	// Version is the release it belongs to.
+	Version string
+	Path    string
+	// Directory is where it runs, for arguments that name files; empty is the suite's own.
+	Directory string
+}
+
+// Subject is the subject's own istioctl.
+func Subject() Binary {
+	cell := session.Job().Cell
+	return Binary{Name: "istioctl", Version: cell.Istio, Path: cell.Istioctl}
+}
+
+// Before is the istioctl of the release before the subject's.
+func Before() Binary {
+	release := session.Job().Cell.Before
+	return Binary{Name: "istioctl-" + release.Istio, Version: release.Istio, Path: release.Istioctl}
+}
+
+// In is the same program run in a directory.
+func (b Binary) In(directory string) Binary {
+	b.Directory = directory
+	return b
+}
+
+// Outcome is what became of one run.
+type Outcome struct {
+	// Command is how a user runs it.
+	Command        string
+	Stdout, Stderr string
+	Code           int
+}
+
+// String is the outcome for messages.
+func (o Outcome) String() string {
+	said := strings.TrimSpace(strings.TrimSpace(o.Stdout) + "\n" + strings.TrimSpace(o.Stderr))
+	if said == "" {
+		said = "nothing"
+	}
+	return fmt.Sprintf("exit code %d of %q, which said: %s", o.Code, o.Command, said)
+}
+
+// Run runs it against the shared cluster, with nothing to read on its standard input. That it ends with another
+// code than zero is an outcome; that it cannot be started, or does not end, fails the spec.
+func (b Binary) Run(ctx context.Context, arguments ...string) Outcome {
+	ginkgo.GinkgoHelper()
+	return b.run(ctx, kubeconfig(), "", arguments)
+}
+
+// Answered is Run where the questions that it asks are answered with a text.
+func (b Binary) Answered(ctx context.Context, answer string, arguments ...string) Outcome {
+	ginkgo.GinkgoHelper()
+	return b.run(ctx, kubeconfig(), answer, arguments)
+}
+
+// Offline is Run without a cluster: what would be the user's kubeconfig is the file at path.
+func (b Binary) Offline(ctx context.Context, path string, arguments ...string) Outcome {
+	ginkgo.GinkgoHelper()
+	return b.run(ctx, path, "", arguments)
+}
+
+// kubeconfig of the shared cluster goes by environment, as a user's does: not every command of every release
+// has the flag.
+func kubeconfig() string { return kube.Shared().Kubeconfig }
+
+func (b Binary) run(ctx context.Context, kubeconfig, answer string, arguments []string) Outcome {
+	ginkgo.GinkgoHelper()
+	ctx, cancel := context.WithTimeout(ctx, timing.Push)
+	defer cancel()
+	cmd := b.command(ctx, kubeconfig, arguments)
+	cmd.Stdin = strings.NewReader(answer)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	outcome := Outcome{Command: Line(b.Name, answer, arguments), Stdout: stdout.String(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
+		ginkgo.Fail(fmt.Sprintf("%s: %v; %s", outcome.Command, errors.Join(err, ctx.Err()), outcome))
+	}
+	evidence.Replay("%s", outcome.Command)
+	return outcome
+}
+
+func (b Binary) command(ctx context.Context, kubeconfig string, arguments []string) *exec.Cmd {
+	ginkgo.GinkgoHelper()
+	gomega.Expect(b.Path).NotTo(gomega.BeEmpty(), "the cell has no %s", b.Name)
+	cmd := exec.CommandContext(ctx, b.Path, arguments...)
+	cmd.Dir = b.Directory
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+// Line is a command as a user types it.
+func Line(name, answer string, arguments []string) string {
+	words := []string{name}
+	for _, argument := range arguments {
+		words = append(words, quoted(argument))
+	}
+	line := strings.Join(words, " ")
+	if answer != "" {
+		line = "echo " + quoted(strings.TrimSpace(answer)) + " | " + line
+	}
+	return line
+}
+
+// quoted is a word for a shell.
+func quoted(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\n'\"\\$`*?[]{}()<>|&;#~!") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

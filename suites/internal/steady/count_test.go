@@ -1,0 +1,78 @@
+package steady
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"mesh-conformance/suites/internal/echo"
+)
+
+func of(lasted time.Duration, runs ...any) Count {
+	c := Count{Way: "client to http://server/", Lasted: lasted}
+	for _, run := range runs {
+		switch run := run.(type) {
+		case echo.Answers:
+			c.add(run, nil)
+		case error:
+			c.add(echo.Answers{}, run)
+		}
+	}
+	return c
+}
+
+func answered(statuses ...int) echo.Answers {
+	answers := echo.Answers{Sent: len(statuses)}
+	for _, status := range statuses {
+		answers.All = append(answers.All, echo.Answer{Status: status})
+	}
+	return answers
+}
+
+func failed(sent, number int, failure string) echo.Answers {
+	return echo.Answers{Sent: sent, Failed: number, Failure: failure}
+}
+
+func many(number int) echo.Answers {
+	statuses := make([]int, number)
+	for i := range statuses {
+		statuses[i] = 200
+	}
+	return answered(statuses...)
+}
+
+func TestCount(t *testing.T) {
+	for name, test := range map[string]struct {
+		count Count
+		want  string
+		lost  bool
+	}{
+		"all answered":          {of(4*time.Second, many(40), many(40)), "80 sent in 4.0s: 80 answered, 0 lost", false},
+		"one refused":           {of(2*time.Second, many(39), answered(503)), "40 sent in 2.0s: 39 answered, 1 lost: 1 × 503 without a body", true},
+		"a redirection":         {of(2*time.Second, many(39), answered(301)), "40 sent in 2.0s: 39 answered, 1 lost: 1 × 301 without a body", true},
+		"the same reason twice": {of(4*time.Second, failed(40, 2, "2/40 requests had errors; first error: EOF"), failed(40, 1, "1/40 requests had errors; first error: EOF")), "80 sent in 4.0s: 77 answered, 3 lost: 3 × EOF", true},
+		"the frequent first":    {of(4*time.Second, failed(40, 1, "1/40 requests had errors; first error: a"), failed(40, 2, "2/40 requests had errors; first error: b")), "80 sent in 4.0s: 77 answered, 3 lost: 2 × b, 1 × a", true},
+		"timed out":             {of(2*time.Second, failed(40, 40, "request set timed out after 10s")), "40 sent in 2.0s: 0 answered, 40 lost: 40 × request set timed out after 10s", true},
+		"unmeasured":            {of(4*time.Second, many(40), errors.New("exec: broken")), "40 sent in 4.0s: 40 answered, 0 lost; of 40 requests more nobody knows: exec: broken", true},
+		"nothing sent":          {of(0), "0 sent in 0.0s: 0 answered, 0 lost", true},
+		"too few sent":          {of(10*time.Second, many(40)), "40 sent in 10.0s: 40 answered, 0 lost", true},
+		"just enough sent":      {of(10*time.Second, many(100)), "100 sent in 10.0s: 100 answered, 0 lost", false},
+	} {
+		if got := test.count.String(); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, test.want)
+		}
+		ok, err := LoseNothing().Match(test.count)
+		if err != nil || ok == test.lost {
+			t.Errorf("%s: LoseNothing is %v, %v", name, ok, err)
+		}
+		for _, message := range []string{LoseNothing().FailureMessage(test.count), LoseNothing().NegatedFailureMessage(test.count)} {
+			if !strings.Contains(message, test.want) || !strings.Contains(message, "client to http://server/") {
+				t.Errorf("%s: the message hides what was seen: %s", name, message)
+			}
+		}
+	}
+	if _, err := LoseNothing().Match(echo.Answers{}); err == nil {
+		t.Error("LoseNothing judges another type")
+	}
+}

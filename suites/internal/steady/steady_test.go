@@ -1,0 +1,107 @@
+package steady
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"mesh-conformance/suites/internal/echo"
+)
+
+// source ends every run as it is told to when the run begins.
+type source struct {
+	mutex   sync.Mutex
+	answers echo.Answers
+	release chan struct{}
+}
+
+func (*source) Replay(string, int, ...echo.Option) {}
+
+func (s *source) Send(ctx context.Context, _ string, count int, _ ...echo.Option) (echo.Answers, error) {
+	s.mutex.Lock()
+	answers, release := s.answers, s.release
+	s.mutex.Unlock()
+	answers.Sent = count
+	select {
+	case <-release:
+		return answers, nil
+	case <-ctx.Done():
+		return answers, ctx.Err()
+	}
+}
+
+const tick = 2 * time.Millisecond
+
+func TestARequestCountsInTheStretchItBeganIn(t *testing.T) {
+	held, free := make(chan struct{}), make(chan struct{})
+	close(free)
+	s := &source{release: held}
+	r := begin(t.Context(), tick, s, "http://server/", nil)
+	defer r.Abandon()
+	before := r.window
+
+	first := make(chan Count)
+	go func() {
+		count, err := r.take(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		first <- count
+	}()
+	for now := before; now == before; {
+		time.Sleep(tick)
+		r.mutex.Lock()
+		now = r.window
+		r.mutex.Unlock()
+	}
+	s.mutex.Lock()
+	s.release, s.answers = free, echo.Answers{Failed: 3, Failure: "3/40 requests had errors; first error: EOF"}
+	s.mutex.Unlock()
+	select {
+	case count := <-first:
+		t.Fatalf("a count before the answers: %s", count)
+	default:
+	}
+	close(held)
+	if count := <-first; count.Sent == 0 || count.Sent%batch != 0 || count.Lost != 0 {
+		t.Errorf("first stretch: %s", count)
+	}
+	// Runs may have begun between the first stretch's end and the change.
+	if count, err := r.take(t.Context()); err != nil || count.Sent == 0 {
+		t.Errorf("second stretch: %s, %v", count, err)
+	}
+	r.halt()
+	<-r.ended
+	if count, err := r.take(t.Context()); err != nil || count.Lost != 3*count.Sent/batch {
+		t.Errorf("last stretch: %s, %v", count, err)
+	}
+	if count, err := r.take(t.Context()); err != nil || count.Sent != 0 {
+		t.Errorf("after the end: %s, %v", count, err)
+	}
+}
+
+func TestAStreamThatHangsIsBoundedAndCanBeLeft(t *testing.T) {
+	r := begin(t.Context(), tick, &source{release: make(chan struct{})}, "http://server/", nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*tick)
+	defer cancel()
+	if count, err := r.take(ctx); err == nil {
+		t.Errorf("no answer came, and yet: %s", count)
+	}
+	r.Abandon()
+}
+
+// The stream outlives the spec that starts it.
+func TestTheStreamGoesOnWithoutItsStarter(t *testing.T) {
+	free := make(chan struct{})
+	close(free)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := begin(ctx, tick, &source{release: free}, "http://server/", nil)
+	defer r.Abandon()
+	cancel()
+	for range 3 {
+		if count, err := r.take(t.Context()); err != nil || count.Sent < batch {
+			t.Errorf("%s, %v", count, err)
+		}
+	}
+}

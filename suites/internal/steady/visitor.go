@@ -1,0 +1,51 @@
+package steady
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/evidence"
+)
+
+// Visitor sends from this machine, from outside the cluster, each request on a connection of its own.
+type Visitor struct{ echo.Visitor }
+
+// Send makes a set of requests at the rate. Options are the echo client's, and change nothing here.
+func (v Visitor) Send(ctx context.Context, url string, count int, _ ...echo.Option) (echo.Answers, error) {
+	return paced(ctx, count, time.Second/PerSecond, func(ctx context.Context) (echo.Answers, error) { return v.Visitor.Send(ctx, url, 1) })
+}
+
+// Replay records how a user makes one of the requests by hand.
+func (v Visitor) Replay(url string, _ int, _ ...echo.Option) {
+	evidence.Replay("%s", v.Command(url))
+}
+
+// paced puts requests together that are made at a rate, each on its own: one that hangs delays no other.
+func paced(ctx context.Context, count int, pause time.Duration, visit func(context.Context) (echo.Answers, error)) (echo.Answers, error) {
+	var running sync.WaitGroup
+	outcomes, troubles := make([]echo.Answers, count), make([]error, count)
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for i := range count {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+		running.Go(func() { outcomes[i], troubles[i] = visit(ctx) })
+	}
+	running.Wait()
+	together := echo.Answers{Sent: count}
+	for i, outcome := range outcomes {
+		if troubles[i] != nil {
+			return echo.Answers{}, troubles[i]
+		}
+		together.All = append(together.All, outcome.All...)
+		if outcome.Failed > 0 && together.Failed == 0 {
+			together.Failure = outcome.Failure
+		}
+		together.Failed += outcome.Failed
+	}
+	return together, nil
+}

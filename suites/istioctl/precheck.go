@@ -1,0 +1,78 @@
+package istioctl
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	"sigs.k8s.io/yaml"
+
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/istioctl"
+)
+
+const (
+	// alphaFeature is the code of the message on the annotation that chooses the gateway's template. Its level
+	// is Info, and nothing of a higher level is wrong with the namespace.
+	alphaFeature = "IST0136"
+	nothingFound = "No issues found when checking the cluster"
+)
+
+// prechecks are the specs on x precheck.
+func prechecks(bed *proxies) {
+	check := func(ctx SpecContext, binary istioctl.Binary, arguments ...string) istioctl.Outcome {
+		GinkgoHelper()
+		return binary.Run(ctx, append([]string{"experimental", "precheck", "--namespace=" + bed.namespace}, arguments...)...)
+	}
+	origin := func() string { return "Pod " + bed.namespace + "/" + bed.workloads["front-door"].Pod.Name }
+
+	It("leaves messages below Warning out of x precheck", func(ctx SpecContext) {
+		outcome := check(ctx, istioctl.Subject())
+		Expect(outcome).To(istioctl.Exit(0, nothingFound))
+		Expect(outcome).NotTo(istioctl.Say(alphaFeature))
+		evidence.API("x precheck", "%s", nothingFound)
+
+		By("asking with the release before")
+		before := check(ctx, istioctl.Before())
+		Expect(before).To(istioctl.Exit(0, alphaFeature))
+		Expect(before).NotTo(istioctl.Say(nothingFound))
+	})
+
+	DescribeTable("prints the messages of x precheck from --output-threshold on",
+		func(ctx SpecContext, format string, judge func(outcome istioctl.Outcome)) {
+			outcome := check(ctx, istioctl.Subject(), "--output-threshold=Info", "--output="+format)
+			Expect(outcome).To(istioctl.Exit(0))
+			judge(outcome)
+			evidence.API("x precheck as "+format, "%s about %s", alphaFeature, origin())
+
+			By("asking with the release before")
+			Expect(check(ctx, istioctl.Before(), "--output-threshold=Info")).To(istioctl.Exit(64, "unknown flag: --output-threshold"))
+			Expect(check(ctx, istioctl.Before(), "--output="+format)).To(istioctl.Exit(64, "unknown flag: --output"))
+		},
+		Entry("as JSON", "json", func(outcome istioctl.Outcome) {
+			messages, err := outcome.Messages()
+			Expect(err).NotTo(HaveOccurred())
+			Expect(messages).To(ContainElement(aboutAlpha(origin)))
+		}),
+		Entry("as YAML", "yaml", func(outcome istioctl.Outcome) {
+			var messages []istioctl.Message
+			Expect(yaml.Unmarshal([]byte(outcome.Stdout), &messages)).To(Succeed(), outcome.String())
+			Expect(messages).To(ContainElement(aboutAlpha(origin)))
+		}),
+		Entry("as a log", "log", func(outcome istioctl.Outcome) {
+			Expect(outcome).To(istioctl.Say("Info [" + alphaFeature + "] (" + origin() + ")"))
+		}),
+	)
+
+	DescribeTable("refuses to run x precheck with",
+		func(ctx SpecContext, code int, words string, argument string) {
+			Expect(check(ctx, istioctl.Subject(), argument)).To(istioctl.Exit(code, words))
+			evidence.API("refusal", "%s", words)
+		},
+		Entry("a format that there is not", 1, `invalid format, expected one of [log json yaml] but got "xml"`, "--output=xml"),
+		Entry("a threshold that there is not", 64, `invalid argument "Loud" for "--output-threshold" flag`, "--output-threshold=Loud"),
+	)
+}
+
+func aboutAlpha(origin func() string) types.GomegaMatcher {
+	return And(HaveField("Code", alphaFeature), HaveField("Level", "Info"), HaveField("Origin", origin()))
+}

@@ -1,0 +1,145 @@
+package istioctl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/istioctl"
+	"mesh-conformance/suites/internal/kube"
+)
+
+// adminPort is Envoy's.
+const adminPort = 15000
+
+// endpointsDump is the section of a configuration dump that endpoints are in.
+const endpointsDump = "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump"
+
+// proxyConfig are the specs on proxy-config.
+func proxyConfig(bed *proxies) {
+	DescribeTable("sets, by proxy-config log,",
+		func(ctx SpecContext, level string, want map[string]string, before string) {
+			pod := bed.workloads["server"].Pod.Name + "." + bed.namespace
+			set := func(binary istioctl.Binary, level string) istioctl.Outcome {
+				return binary.Run(ctx, "proxy-config", "log", pod, "--level", level)
+			}
+			Expect(loggers(ctx, bed, "?level=warning")).To(HaveEach("warning"), "loggers at first")
+			DeferCleanup(func(ctx SpecContext) { loggers(ctx, bed, "?level=warning") })
+			Expect(set(istioctl.Subject(), level)).To(istioctl.Exit(0))
+			Expect(loggers(ctx, bed, "")).To(And(haveLevels(want)...), "loggers after --level %s", level)
+			evidence.Config("loggers of the sidecar after --level "+level, "%v", want)
+
+			By("trying it with the release before")
+			if before == "" {
+				Expect(set(istioctl.Before(), level)).To(istioctl.Exit(0))
+			} else {
+				Expect(set(istioctl.Before(), level)).To(istioctl.Exit(1, before))
+			}
+		},
+		Entry("the level of all loggers with --level <level>", "info", map[string]string{"http": "info", "admin": "info", "upstream": "info"}, ""),
+		Entry("the level of all loggers with --level level=<level>", "level=info", map[string]string{"http": "info", "admin": "info", "upstream": "info"}, "unrecognized logger name: level"),
+		Entry("one logger apart from all others with --level <logger>:<level>,level:<level>", "http:error,level:info",
+			map[string]string{"http": "error", "admin": "info", "upstream": "info"}, "unrecognized logger name: level"),
+	)
+
+	DescribeTable("refuses, by proxy-config log,",
+		func(ctx SpecContext, words string, arguments ...string) {
+			pod := bed.workloads["server"].Pod.Name + "." + bed.namespace
+			before := loggers(ctx, bed, "")
+			Expect(istioctl.Subject().Run(ctx, append([]string{"proxy-config", "log", pod}, arguments...)...)).To(istioctl.Exit(1, words))
+			Expect(loggers(ctx, bed, "")).To(Equal(before), "loggers after a refusal")
+			evidence.API("refusal", "%s", words)
+		},
+		Entry("a level that there is not", "unrecognized logging level: loud", "--level", "level=loud"),
+		Entry("a logger that there is not", "unrecognized logger name: nobody", "--level", "nobody:info"),
+		Entry("a level together with a reset", "--level cannot be combined with --reset", "--level", "info", "--reset"),
+		Entry("another output format", "--output is not applicable for this command", "--output", "json"),
+	)
+
+	It("includes endpoints in proxy-config all as JSON", func(ctx SpecContext) {
+		pod := bed.workloads["server"].Pod.Name + "." + bed.namespace
+		subject := sections(istioctl.Subject().Run(ctx, "proxy-config", "all", pod, "--output", "json"))
+		Expect(subject).To(ContainElement(endpointsDump), "sections of the dump")
+		evidence.Config("sections", "%v", subject)
+
+		By("asking with the release before")
+		Expect(sections(istioctl.Before().Run(ctx, "proxy-config", "all", pod, "--output", "json"))).
+			NotTo(ContainElement(endpointsDump), "sections of the dump of the release before")
+	})
+
+	DescribeTable("reads a configuration dump without endpoints from a file",
+		func(ctx SpecContext, section string) {
+			place := newWorkplace()
+			dump, err := bed.of("server").Admin(ctx, "/config_dump")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(dump)).NotTo(ContainSubstring(endpointsDump))
+			evidence.Replay("kubectl exec -n %s %s -c istio-proxy -- pilot-agent request GET config_dump > dump.json", bed.namespace, bed.workloads["server"].Pod.Name)
+			arguments := []string{"proxy-config", section, "--file", place.write("dump.json", dump)}
+			outcome := istioctl.Subject().In(string(place)).Run(ctx, arguments...)
+			Expect(outcome).To(istioctl.Exit(0))
+			evidence.Config("proxy-config "+section, "exit code 0, %d bytes", len(outcome.Stdout))
+
+			By("reading it with the release before")
+			Expect(istioctl.Before().In(string(place)).Run(ctx, arguments...)).To(istioctl.Exit(1, "endpoints not found (was include_eds=true used?)"))
+		},
+		Entry("by proxy-config all", "all"),
+		Entry("by proxy-config eds", "eds"),
+	)
+}
+
+// logger is a line of Envoy's page of loggers.
+var logger = regexp.MustCompile(`(?m)^\s+(\w+): (\w+)$`)
+
+// loggers are the levels of the sidecar's loggers, by Envoy's own account, after a request to its page of
+// loggers with a query.
+func loggers(ctx context.Context, bed *proxies, query string) map[string]string {
+	GinkgoHelper()
+	pod := bed.workloads["server"].Pod
+	page, err := kube.Shared().PodPost(ctx, pod.Namespace, pod.Name, adminPort, "/logging"+query, nil)
+	Expect(err).NotTo(HaveOccurred())
+	levels := levelsOf(string(page))
+	Expect(len(levels)).To(BeNumerically(">", 10), "loggers on the page %s", page)
+	evidence.Replay("kubectl exec -n %s %s -c istio-proxy -- pilot-agent request POST 'logging%s'", pod.Namespace, pod.Name, query)
+	return levels
+}
+
+// levelsOf reads Envoy's page of loggers.
+func levelsOf(page string) map[string]string {
+	levels := map[string]string{}
+	for _, match := range logger.FindAllStringSubmatch(page, -1) {
+		levels[match[1]] = match[2]
+	}
+	return levels
+}
+
+// sections are the types of what a dump holds.
+func sections(outcome istioctl.Outcome) []string {
+	GinkgoHelper()
+	Expect(outcome.Code).To(BeZero(), func() string { return fmt.Sprintf("exit code %d: %s", outcome.Code, outcome.Stderr) })
+	var dump struct {
+		Configs []struct {
+			Type string `json:"@type"`
+		}
+	}
+	Expect(json.Unmarshal([]byte(outcome.Stdout), &dump)).To(Succeed())
+	var types []string
+	for _, config := range dump.Configs {
+		types = append(types, config.Type)
+	}
+	return types
+}
+
+// haveLevels are matchers for a map that holds the entries, among others.
+func haveLevels(want map[string]string) []types.GomegaMatcher {
+	var matchers []types.GomegaMatcher
+	for name, level := range want {
+		matchers = append(matchers, HaveKeyWithValue(name, level))
+	}
+	return matchers
+}

@@ -1,0 +1,184 @@
+package upgrade
+
+import (
+	"context"
+	"path"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/cluster"
+	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/gateway"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/steady"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// The workloads of fixtures/upgrade, and the Gateway.
+const (
+	client   = "client"
+	serverA  = "server-a"
+	serverB  = "server-b"
+	entrance = "web"
+)
+
+// requests is how many of them each measurement at rest makes.
+const requests = 5
+
+// bed is a mesh in use: two streams of requests run through it from the beginning to the end.
+type bed struct {
+	installer *mesh.Installer
+	namespace string
+	apps      map[string]*echo.Workload
+	// web is the Deployment that istiod made for the Gateway in the beginning.
+	web *appsv1.Deployment
+
+	// visitor is the stream to the servers through the gateway.
+	visitor *steady.Requests
+	// inside is the stream to them through the client's sidecar, by a listener of fixtures/upgrade/inside.yaml.
+	inside *steady.Requests
+}
+
+// newCluster makes a cluster of the container's own, ready for a control plane.
+func newCluster(ctx context.Context, name string) *mesh.Installer {
+	GinkgoHelper()
+	client := cluster.Own(ctx, name)
+	cell := &session.Job().Cell
+	crds, err := kube.ReadManifest(cell.GatewayAPICRDs)
+	Expect(err).NotTo(HaveOccurred())
+	_, err = client.ApplyObjects(ctx, "", crds)
+	Expect(err).NotTo(HaveOccurred())
+	return &mesh.Installer{Cell: cell, Client: client, Directory: session.Job().Directory, Log: GinkgoWriter}
+}
+
+// furnish deploys the workloads and the gateway below a control plane that is there already, and lets the
+// traffic begin.
+func furnish(ctx context.Context, installer *mesh.Installer, label string) *bed {
+	GinkgoHelper()
+	b := &bed{installer: installer, namespace: kube.NewNamespace(ctx, "upgrade", label)}
+	kube.Apply(ctx, mesh.Namespace, "upgrade/without-istio-authn.yaml")
+	for _, fixture := range []string{"strict", "closed-" + serverA, "inside", "entrance", "apps"} {
+		kube.Apply(ctx, b.namespace, path.Join("upgrade", fixture+".yaml"))
+	}
+	b.apps = echo.Await(ctx, b.namespace, client, serverA, serverB)
+	gateway.AwaitProgrammed(ctx, b.namespace, entrance, gatewayv1.HostnameAddressType)
+	var err error
+	b.web, err = gateway.Deployment(b.namespace, entrance)(ctx)
+	Expect(err).NotTo(HaveOccurred())
+
+	By("waiting until requests come through")
+	b.visitor = stream(ctx, b.namespace, "visitor through the gateway", gateway.ManagedName(entrance))
+	b.inside = stream(ctx, b.namespace, "visitor through the client's sidecar", "inside")
+	return b
+}
+
+// losesNothing judges both streams since they were judged last.
+func (b *bed) losesNothing(ctx context.Context, what string) {
+	GinkgoHelper()
+	for _, stream := range []*steady.Requests{b.visitor, b.inside} {
+		count := stream.Take(ctx, what)
+		Expect(count.Sent).To(BeNumerically(">", 0), "no request was sent %s", what)
+		Expect(count).To(steady.LoseNothing(), what)
+	}
+}
+
+// restart moves a workload to a new pod, under both streams.
+func (b *bed) restart(ctx context.Context, workload string) {
+	GinkgoHelper()
+	begun := time.Now()
+	b.apps[workload] = echo.Restart(ctx, b.apps[workload])
+	evidence.API("restart of "+workload, "the new pod is ready after %.1fs", time.Since(begun).Seconds())
+}
+
+// stream begins requests from this machine to a Service's port 80 on the node, once they come through.
+func stream(ctx context.Context, namespace, name, service string) *steady.Requests {
+	GinkgoHelper()
+	visitor, url := nodePort(ctx, namespace, service)
+	Eventually(ctx, func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url, requests) },
+		timing.Push, timing.Poll).Should(match.HaveStatus(200), name)
+	return steady.Start(ctx, name, steady.Visitor{Visitor: visitor}, url)
+}
+
+// holds says of what release the proxies are: all of one, but for those named.
+func (b *bed) holds(ctx context.Context, all kindconfig.Release, but fleet) {
+	GinkgoHelper()
+	want := fleet{client: all.Istio, serverA: all.Istio, serverB: all.Istio, entrance: all.Istio}
+	for workload, release := range but {
+		want[workload] = release
+	}
+	found, err := proxies(b.namespace)(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(found).To(Equal(want), "the releases of the proxies")
+	evidence.Config("releases of the proxies", "%s", found)
+}
+
+// stay watches that no workload restarts that the bed does not restart itself.
+func (b *bed) stay(ctx context.Context) {
+	GinkgoHelper()
+	var staying []any
+	for _, workload := range b.apps {
+		staying = append(staying, SatisfyAll(
+			HaveField("UID", workload.Pod.UID),
+			HaveField("DeletionTimestamp", BeNil()),
+			HaveField("Status.ContainerStatuses", HaveEach(HaveField("RestartCount", BeZero()))),
+		))
+	}
+	Consistently(ctx, func(ctx context.Context) ([]corev1.Pod, error) {
+		var pods corev1.PodList
+		err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(b.namespace), ctrl.HasLabels{"app"})
+		return pods.Items, err
+	}, timing.Quiet, timing.Poll).Should(ContainElements(staying...), "a workload's pod does not stay as it was")
+}
+
+// talk sends requests from one workload to another and demands mutual TLS.
+func (b *bed) talk(ctx context.Context, from, to string) {
+	GinkgoHelper()
+	sidecar.AwaitReach(ctx, b.apps[from], b.apps[to])
+	answers := b.apps[from].Measure(ctx, b.apps[to].URL("/"), requests)
+	Expect(answers).To(match.HaveStatus(200))
+	Expect(answers).To(match.BeServedBy(b.apps[to]))
+	Expect(answers).To(match.HaveSPIFFE(b.apps[from].SPIFFE()), "the server does not see who called: no mutual TLS")
+}
+
+// obeys closes a path of a workload by a policy: its proxy follows the istiod that there is now.
+func (b *bed) obeys(ctx context.Context, workload, caller string) {
+	GinkgoHelper()
+	const rbac, closed = "envoy.filters.http.rbac", "/closed"
+	from, to := b.apps[caller], b.apps[workload]
+	sidecar.AwaitReach(ctx, from, to)
+	By("asking before there is a policy")
+	Expect(sidecar.Inbound(to)(ctx)).NotTo(match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+	Expect(from.Measure(ctx, to.URL(closed), requests)).To(match.HaveStatus(200))
+	By("asking when the proxy holds the policy")
+	kube.Apply(ctx, b.namespace, "upgrade/closed-"+workload+".yaml")
+	sidecar.AwaitInbound(ctx, to, match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+	Expect(from.Measure(ctx, to.URL(closed), requests)).To(match.BeDenied())
+	Expect(from.Measure(ctx, to.URL("/"), requests)).To(match.HaveStatus(200))
+}
+
+// gatewayMoves waits until istiod has replaced the Gateway's proxy by a release's, in the same Deployment.
+func (b *bed) gatewayMoves(ctx context.Context, to kindconfig.Release) {
+	GinkgoHelper()
+	image := to.Hub + "/proxyv2:" + to.Tag
+	begun := time.Now()
+	Eventually(ctx, gateway.Deployment(b.namespace, entrance), timing.Push, timing.Poll).Should(SatisfyAll(
+		HaveField("UID", b.web.UID),
+		HaveField("Spec.Template.Spec.Containers", ConsistOf(HaveField("Image", image))),
+	), "the Deployment of Gateway %s", entrance)
+	Expect(kube.Shared().WaitAvailable(ctx, b.namespace, gateway.ManagedName(entrance))).To(Succeed())
+	Eventually(ctx, proxies(b.namespace), timing.Push, timing.Poll).Should(HaveKeyWithValue(entrance, to.Istio), "the release of the gateway's proxy")
+	evidence.Look(b.namespace, "deployment", gateway.ManagedName(entrance))
+	evidence.API("Deployment of the Gateway", "image %s, UID %s as before, rolled out %.1fs later", image, b.web.UID, time.Since(begun).Seconds())
+}

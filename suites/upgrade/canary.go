@@ -1,0 +1,133 @@
+package upgrade
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/timing"
+)
+
+const neighbour = "neighbour"
+
+// Each step builds on the one before: the first that fails ends the container.
+var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), SpecPriority(timing.PriorityLong), func() {
+	var b *bed
+	var older, newer mesh.ControlPlane
+	// pinned is of a namespace that names the old revision, not the tag.
+	var pinned *echo.Workload
+
+	evidence.BeforeAll(func(ctx SpecContext) {
+		bounded, cancel := context.WithTimeout(ctx, timing.Provisioning)
+		DeferCleanup(cancel)
+		var err error
+		older, err = beside(before())
+		Expect(err).NotTo(HaveOccurred())
+		newer, err = beside(subject())
+		Expect(err).NotTo(HaveOccurred())
+
+		installer := newCluster(bounded, "canary")
+		install(bounded, installer, before(), older)
+		setTag(bounded, installer, before(), before())
+		namespace := kube.NewNamespace(bounded, "upgrade-pinned", "istio.io/rev="+older.Revision)
+		kube.Apply(bounded, namespace, "echo/neighbour.yaml")
+		b = furnish(bounded, installer, "istio.io/rev="+tag)
+		pinned = echo.Await(bounded, namespace, neighbour)[neighbour]
+	})
+
+	It("starts from the old revision, to which the tag leads", func(ctx SpecContext) {
+		Expect(leadsTo(ctx)).To(Equal(older.Revision))
+		b.holds(ctx, before(), nil)
+		b.talk(ctx, client, serverA)
+		b.losesNothing(ctx, "before anything changes")
+	})
+
+	It("installs the new revision beside the old one, and neither tag nor workload moves", func(ctx SpecContext) {
+		install(ctx, b.installer, subject(), newer)
+		b.stay(ctx)
+		Expect(leadsTo(ctx)).To(Equal(older.Revision))
+		b.holds(ctx, before(), nil)
+		b.losesNothing(ctx, "while the new revision is installed")
+	})
+
+	It("moves a managed gateway with the tag, and no sidecar", func(ctx SpecContext) {
+		setTag(ctx, b.installer, subject(), subject())
+		Expect(leadsTo(ctx)).To(Equal(newer.Revision))
+		b.gatewayMoves(ctx, subject())
+		b.stay(ctx)
+		b.holds(ctx, before(), fleet{entrance: subject().Istio})
+		b.losesNothing(ctx, "while the tag moves")
+	})
+
+	It("moves a workload that restarts, but not one whose namespace names the old revision", func(ctx SpecContext) {
+		b.restart(ctx, serverA)
+		pinned = echo.Restart(ctx, pinned)
+		b.holds(ctx, before(), fleet{entrance: subject().Istio, serverA: subject().Istio})
+		Expect(proxies(pinned.Namespace)(ctx)).To(Equal(fleet{neighbour: before().Istio}))
+		for _, other := range []string{client, serverB} {
+			b.talk(ctx, other, serverA)
+			b.talk(ctx, serverA, other)
+		}
+		b.losesNothing(ctx, "while the first server restarts")
+	})
+
+	It("has moved every workload of the tag once all have restarted", func(ctx SpecContext) {
+		b.restart(ctx, serverB)
+		b.restart(ctx, client)
+		b.holds(ctx, subject(), nil)
+		b.losesNothing(ctx, "while the others restart")
+	})
+
+	It("rolls back with the tag: the gateway, and a workload that restarts", func(ctx SpecContext) {
+		setTag(ctx, b.installer, subject(), before())
+		Expect(leadsTo(ctx)).To(Equal(older.Revision))
+		b.gatewayMoves(ctx, before())
+		b.stay(ctx)
+		b.restart(ctx, serverA)
+		b.holds(ctx, subject(), fleet{entrance: before().Istio, serverA: before().Istio})
+		b.talk(ctx, client, serverA)
+		b.talk(ctx, serverA, client)
+		b.losesNothing(ctx, "while it is rolled back")
+	})
+
+	It("goes forward again with the tag", func(ctx SpecContext) {
+		setTag(ctx, b.installer, subject(), subject())
+		b.gatewayMoves(ctx, subject())
+		b.restart(ctx, serverA)
+		b.holds(ctx, subject(), nil)
+		b.losesNothing(ctx, "while it goes forward again")
+	})
+
+	It("lets go of the old revision, and the new one serves alone", func(ctx SpecContext) {
+		By("taking away the last workload of the old revision")
+		kube.Remove[appsv1.Deployment](ctx, pinned.Namespace, pinned.Name)
+		istioctl(ctx, b.installer, subject(), "uninstall", "--revision", older.Revision, "--skip-confirmation")
+		Expect(kube.Shared().WaitGone(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: mesh.Namespace, Name: older.Deployment()}})).To(Succeed())
+		evidence.API("istiod "+before().Istio, "%s is gone", older.Deployment())
+
+		b.stay(ctx)
+		Expect(leadsTo(ctx)).To(Equal(newer.Revision))
+		b.obeys(ctx, client, serverA)
+		b.holds(ctx, subject(), nil)
+		b.losesNothing(ctx, "while the old revision is uninstalled")
+	})
+})
+
+// leadsTo is the revision whose istiod the tag's webhook asks.
+func leadsTo(ctx context.Context) string {
+	GinkgoHelper()
+	name := "istio-revision-tag-" + tag
+	webhook, err := kube.Getter[admissionv1.MutatingWebhookConfiguration]("", name)(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	evidence.API("tag "+tag, "leads to revision %s", webhook.Labels["istio.io/rev"])
+	return webhook.Labels["istio.io/rev"]
+}

@@ -1,0 +1,102 @@
+package upgrade
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/gateway"
+)
+
+func TestDeclaredIn(t *testing.T) {
+	const without = `{name: v1beta1, schema: {openAPIV3Schema: {properties: {spec: {properties: {rules: {type: array}}}}}}}`
+	const with = `{name: v1, schema: {openAPIV3Schema: {properties: {spec: {properties: {targetRef: {type: object}}}}}}}`
+	for name, test := range map[string]struct {
+		content string
+		want    bool
+		fails   bool
+	}{
+		"in its one version":   {`spec: {versions: [` + with + `]}`, true, false},
+		"in every version":     {`spec: {versions: [` + with + `, ` + with + `]}`, true, false},
+		"in none":              {`spec: {versions: [` + without + `]}`, false, false},
+		"in one of two":        {`spec: {versions: [` + with + `, ` + without + `]}`, false, false},
+		"no version":           {`spec: {versions: []}`, false, true},
+		"nothing":              {`kind: CustomResourceDefinition`, false, true},
+		"versions of no shape": {`spec: {versions: [v1]}`, false, true},
+	} {
+		var object map[string]any
+		if err := yaml.Unmarshal([]byte(test.content), &object); err != nil {
+			t.Fatal(err)
+		}
+		got, err := declaredIn(&unstructured.Unstructured{Object: object}, "targetRef")
+		if got != test.want || (err != nil) != test.fails {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+}
+
+func TestReach(t *testing.T) {
+	port := func(number, node int32) *corev1.Service {
+		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web-istio"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{
+			{Port: 15021, NodePort: 30001}, {Port: number, NodePort: node},
+		}}}
+	}
+	nodes := []corev1.Node{{Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{
+		{Type: corev1.NodeHostName, Address: "node"}, {Type: corev1.NodeInternalIP, Address: "10.0.0.2"},
+	}}}}
+	if address, url, err := reach(port(80, 30080), nodes); err != nil || address != "10.0.0.2" || url != "http://server:30080/" {
+		t.Errorf("got %s, %s, %v", address, url, err)
+	}
+	for name, err := range map[string]error{
+		"no such port":    third(reach(port(81, 30080), nodes)),
+		"not on the node": third(reach(port(80, 0), nodes)),
+		"no node":         third(reach(port(80, 30080), nil)),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func third(_, _ string, err error) error { return err }
+
+func TestRevisionsAreNamedByTheirVersion(t *testing.T) {
+	plane, err := beside(kindconfig.Release{Istio: "1.2.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var content struct {
+		Spec struct {
+			Revision   string         `json:"revision"`
+			MeshConfig map[string]any `json:"meshConfig"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal(plane.Operator, &content); err != nil {
+		t.Fatal(err)
+	}
+	if plane.Revision != "1-2-3" || content.Spec.Revision != "1-2-3" || plane.Deployment() != "istiod-1-2-3" || content.Spec.MeshConfig == nil {
+		t.Errorf("got %+v with %+v", plane, content)
+	}
+	if inPlace().Deployment() != "istiod" {
+		t.Errorf("in place: %s", inPlace().Deployment())
+	}
+}
+
+func TestWorkloadOf(t *testing.T) {
+	for want, labels := range map[string]map[string]string{
+		"client": {"app": "client"},
+		"web":    {"app": "other", gateway.NameLabel: "web"},
+		"":       nil,
+	} {
+		if got := workloadOf(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: labels}}); got != want {
+			t.Errorf("%v: got %q, want %q", labels, got, want)
+		}
+	}
+	if got := (fleet{"web": "2", "client": "1"}).String(); got != "client 1, web 2" {
+		t.Errorf("a fleet is %q", got)
+	}
+}

@@ -1,0 +1,112 @@
+package upgrade
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// leap is one upgrade in place.
+type leap struct {
+	// name and goal are for the names of specs, which reports tell apart by their last part alone.
+	name, goal string
+	from, to   func() kindconfig.Release
+	// brings says whether the CRDs of to declare, and those of from do not, the field that the subject is known by.
+	brings bool
+	// closes is the workload that a policy is made for between the upgrade of istiod and that of the proxies.
+	closes, caller string
+}
+
+// Each step builds on the one before: the first that fails ends the container.
+var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecPriority(timing.PriorityLong), func() {
+	var b *bed
+
+	evidence.BeforeAll(func(ctx SpecContext) {
+		bounded, cancel := context.WithTimeout(ctx, timing.Provisioning)
+		DeferCleanup(cancel)
+		installer := newCluster(bounded, "in-place")
+		install(bounded, installer, before(), inPlace())
+		b = furnish(bounded, installer, kube.Injected)
+	})
+
+	It("starts from a mesh of the release before, where nothing is lost and policies hold", func(ctx SpecContext) {
+		b.holds(ctx, before(), nil)
+		b.talk(ctx, client, serverA)
+		b.talk(ctx, serverA, serverB)
+		sidecar.AwaitInbound(ctx, b.apps[serverA], match.HaveHTTPFilter(sidecar.EchoPort, "envoy.filters.http.rbac"))
+		Expect(b.apps[client].Measure(ctx, b.apps[serverA].URL("/closed"), requests)).To(match.BeDenied())
+		Expect(b.apps[client].Measure(ctx, b.apps[serverB].URL("/closed"), requests)).To(match.HaveStatus(200))
+		b.losesNothing(ctx, "before anything changes")
+	})
+
+	for _, leap := range []leap{
+		{"from the release before to the subject", "the subject", before, subject, true, client, serverA},
+		{"from the subject to the release after it", "the release after it", subject, after, false, serverB, client},
+	} {
+		Context(leap.name, func() {
+			It("takes the CRDs of "+leap.goal+" first, beside which the old istiod and its proxies go on", func(ctx SpecContext) {
+				const crd, field = "authorizationpolicies.security.istio.io", "targetRef"
+				Expect(declares(ctx, crd, field)).To(Equal(!leap.brings), "spec.%s of %s in the CRDs of %s", field, crd, leap.from().Istio)
+				definitions, err := b.installer.Of(leap.to()).CRDs(ctx)
+				Expect(err).NotTo(HaveOccurred())
+				_, err = kube.Shared().ApplyObjects(ctx, "", definitions)
+				Expect(err).NotTo(HaveOccurred())
+				evidence.Replay("istioctl-%s manifest generate --set profile=empty --set components.base.enabled=true > base.yaml  # its CustomResourceDefinitions are applied", leap.to().Istio)
+				Expect(declares(ctx, crd, field)).To(BeTrue(), "spec.%s of %s in the CRDs of %s", field, crd, leap.to().Istio)
+				evidence.API("CRDs", "%d of %s applied", len(definitions), leap.to().Istio)
+
+				b.stay(ctx)
+				b.holds(ctx, leap.from(), nil)
+				b.losesNothing(ctx, "while the CRDs change")
+			})
+
+			It("replaces istiod by that of "+leap.goal+", while no workload restarts and no request is lost", func(ctx SpecContext) {
+				install(ctx, b.installer, leap.to(), inPlace())
+				Expect(imageOf(ctx, inPlace())).To(Equal(leap.to().Hub + "/pilot:" + leap.to().Tag))
+				b.stay(ctx)
+				b.losesNothing(ctx, "while istiod is replaced")
+			})
+
+			It("moves a managed gateway to "+leap.goal+" by itself, and no sidecar", func(ctx SpecContext) {
+				b.gatewayMoves(ctx, leap.to())
+				b.holds(ctx, leap.from(), fleet{entrance: leap.to().Istio})
+				b.stay(ctx)
+				b.losesNothing(ctx, "while the gateway's proxy is replaced")
+			})
+
+			It("keeps the old proxies in sync with the istiod of "+leap.goal, func(ctx SpecContext) {
+				b.obeys(ctx, leap.closes, leap.caller)
+				b.holds(ctx, leap.from(), fleet{entrance: leap.to().Istio})
+				b.losesNothing(ctx, "while a policy comes to the old release's proxies")
+			})
+
+			It("lets old proxies and those of "+leap.goal+" talk mutual TLS both ways once one workload has restarted", func(ctx SpecContext) {
+				b.restart(ctx, serverA)
+				b.holds(ctx, leap.from(), fleet{entrance: leap.to().Istio, serverA: leap.to().Istio})
+				for _, other := range []string{client, serverB} {
+					b.talk(ctx, other, serverA)
+					b.talk(ctx, serverA, other)
+				}
+				b.losesNothing(ctx, "while the first server restarts")
+			})
+
+			It("has only proxies of "+leap.goal+" once the others have restarted", func(ctx SpecContext) {
+				b.restart(ctx, serverB)
+				b.restart(ctx, client)
+				b.holds(ctx, leap.to(), nil)
+				b.talk(ctx, client, serverA)
+				b.talk(ctx, serverA, client)
+				b.losesNothing(ctx, "while the others restart")
+			})
+		})
+	}
+})

@@ -1,0 +1,86 @@
+// Package upgrade shows that a mesh in use moves from the release before the subject to the subject, and on to
+// the one after it: in place and by revision, without losing a request.
+package upgrade
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/yaml"
+
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/session"
+)
+
+//go:embed controlplane.yaml
+var operator []byte
+
+// The releases of a cell. Specs are told apart by them before the run has a cell.
+func before() kindconfig.Release  { return session.Job().Cell.Before }
+func subject() kindconfig.Release { return mesh.Subject(&session.Job().Cell) }
+func after() kindconfig.Release   { return session.Job().Cell.After }
+
+// inPlace is the control plane of the default revision, the same for every release.
+func inPlace() mesh.ControlPlane {
+	return mesh.ControlPlane{Name: "upgrade-in-place", Operator: operator}
+}
+
+// revision is what a release's control plane is called beside others: Istio's documentation makes it of the
+// version.
+func revision(release kindconfig.Release) string {
+	return strings.ReplaceAll(release.Istio, ".", "-")
+}
+
+// beside is a release's control plane as a revision of its own.
+func beside(release kindconfig.Release) (mesh.ControlPlane, error) {
+	var content map[string]any
+	if err := yaml.Unmarshal(operator, &content); err != nil {
+		return mesh.ControlPlane{}, fmt.Errorf("the operator file: %w", err)
+	}
+	spec, ok := content["spec"].(map[string]any)
+	if !ok {
+		return mesh.ControlPlane{}, fmt.Errorf("the operator file has no spec")
+	}
+	name := revision(release)
+	spec["revision"] = name
+	written, err := yaml.Marshal(content)
+	if err != nil {
+		return mesh.ControlPlane{}, fmt.Errorf("the operator file: %w", err)
+	}
+	return mesh.ControlPlane{Name: "upgrade-" + name, Revision: name, Operator: written}, nil
+}
+
+// install puts a release's control plane in, with the release's own istioctl.
+func install(ctx context.Context, installer *mesh.Installer, release kindconfig.Release, plane mesh.ControlPlane) {
+	GinkgoHelper()
+	evidence.Replay("istioctl-%s install --skip-confirmation --filename istio-%s.yaml --set hub=%s --set tag=%s",
+		release.Istio, plane.Name, release.Hub, release.Tag)
+	begun := time.Now()
+	Expect(installer.Of(release).Install(ctx, plane)).To(Succeed())
+	evidence.API("istiod "+release.Istio, "%s is installed and available after %.1fs", plane.Deployment(), time.Since(begun).Seconds())
+}
+
+// istioctl runs a release's own istioctl and records the command.
+func istioctl(ctx context.Context, installer *mesh.Installer, release kindconfig.Release, arguments ...string) string {
+	GinkgoHelper()
+	evidence.Replay("istioctl-%s %s", release.Istio, strings.Join(arguments, " "))
+	out, err := installer.Of(release).Istioctl(ctx, arguments...)
+	Expect(err).NotTo(HaveOccurred())
+	return out
+}
+
+// setTag makes the tag lead to a release's revision.
+func setTag(ctx context.Context, installer *mesh.Installer, by, to kindconfig.Release) {
+	GinkgoHelper()
+	istioctl(ctx, installer, by, "tag", "set", tag, "--revision", revision(to), "--overwrite")
+}
+
+// tag is what namespaces name instead of a revision.
+const tag = "prod"
