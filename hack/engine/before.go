@@ -18,7 +18,7 @@ var byproducts = []string{"/etc/docker/key.json", "/etc/docker", "/run/docker/pl
 // before is how the machine was when the engine first started, for Stop to restore. It
 // lies in the run directory: another start of the machine makes it void.
 type before struct {
-	IPForward string                  `json:"ipForward"`
+	IPForward string `json:"ipForward"`
 	// Watchers is the limit of inotify instances, where the engine has raised it.
 	Watchers string                  `json:"watchers,omitempty"`
 	Filters  map[string]filterBefore `json:"filters"`

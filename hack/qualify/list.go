@@ -196,7 +196,7 @@ func marks(spec kindconfig.ListedSpec) []string {
 		lines = append(lines, fmt.Sprintf("known defect of Istio %s: %s %s", strings.Join(d.For, ", "), d.Reason, d.Link))
 	}
 	if e := spec.Exemption; e != nil {
-		lines = append(lines, fmt.Sprintf("exempt on the %s proxy: %s %s", strings.Join(e.For, ", "), e.Reason, e.Link))
+		lines = append(lines, fmt.Sprintf("exempt on %s: %s %s", strings.Join(e.For, ", "), e.Reason, e.Link))
 	}
 	return lines
 }

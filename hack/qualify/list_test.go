@@ -37,7 +37,7 @@ func TestListText(t *testing.T) {
        known defect of Istio 1.20.0, 1.20.1: It fails. https://example.com/1
 mirroring  Mirrors (1 spec)
 └─ mirroring/copies  copies
-       exempt on the upstream proxy: No filter. https://example.com/2
+       exempt on upstream: No filter. https://example.com/2
 upgrade  Upgrades (no spec yet)
 3 rows, 3 specs
 problem: two specs have the id x

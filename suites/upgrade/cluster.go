@@ -75,7 +75,7 @@ func reach(service *corev1.Service, nodes []corev1.Node) (address, url string, e
 		}
 	}
 	if url == "" {
-		return "", "", fmt.Errorf("Service %s has no port of the node for its port 80", service.Name)
+		return "", "", fmt.Errorf("service %s has no port of the node for its port 80", service.Name)
 	}
 	for _, node := range nodes {
 		for _, found := range node.Status.Addresses {
