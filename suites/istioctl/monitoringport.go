@@ -70,7 +70,7 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 
 	It("waits until its proxies have an object's configuration", func(ctx SpecContext) {
 		arguments := []string{"experimental", "wait", revision, "--for=distribution", "--namespace=" + namespace, "virtualservice", "routed"}
-		outcome := istioctl.Subject().Run(ctx, append(arguments, "--threshold=0.01")...)
+		outcome := istioctl.Subject().Run(ctx, append(arguments, "--threshold=0.01", "--timeout=20s")...)
 		Expect(outcome).To(istioctl.Exit(0, namespace+"/routed present on"))
 		evidence.API("x wait", "%s", strings.TrimSpace(outcome.Stdout))
 

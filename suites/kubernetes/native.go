@@ -84,8 +84,15 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 		installInjector(ctx)
 		ns = kube.NewNamespace(ctx, "kubernetes-native")
 		kube.Apply(ctx, ns, "kubernetes/strict-server.yaml")
-		echo.Await(ctx, ns, "server")
-		// Only now: a server that is not there refuses, too.
+		server := echo.Await(ctx, ns, "server")["server"]
+		// Only now: a server that is not there refuses, too, and so does a Service that kube-proxy does not know
+		// yet. What the proxy's own user connects to passes by the proxy.
+		service, err := kube.Getter[corev1.Service](ns, "server")(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, func(ctx context.Context) error {
+			_, _, err := kube.Shared().Exec(ctx, ns, server.Pod.Name, sidecar.Container, "bash", "-c", "exec 3<>/dev/tcp/"+service.Spec.ClusterIP+"/80")
+			return err
+		}, timing.Push, timing.Poll).Should(Succeed(), "kube-proxy does not lead to the server")
 		kube.Apply(ctx, ns, "kubernetes/ordinary.yaml")
 		answers = []string{"StatusCode=200", fmt.Sprintf("URI=spiffe://cluster.local/ns/%s/sa/default", ns)}
 	})

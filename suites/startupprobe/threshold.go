@@ -99,6 +99,8 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 		kube.Apply(ctx, ns, "startupprobe/unreachable.yaml")
 		pod := injectedBy(ctx, istioctl.Subject(), "startupprobe/unreachable-by-hand.yaml", valuesBefore...)
 		pod.Namespace = ns
+		// It has its sidecar already; before it had, the label would have kept it from getting one.
+		metav1.SetMetaDataLabel(&pod.ObjectMeta, "sidecar.istio.io/inject", "false")
 		Expect(kube.Shared().Client.Create(ctx, pod)).To(Succeed())
 	})
 

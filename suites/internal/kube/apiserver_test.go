@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,16 +10,18 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
+	"k8s.io/apimachinery/pkg/util/httpstream/wsstream"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
 
-// fakeCluster is an API server of one pod, "ns/pod": its streams speak real SPDY, its
+// fakeCluster is an API server of one pod, "ns/pod": its streams speak real SPDY and WebSocket, its
 // logs come from a function, its ports lead to target and, where that is empty, are refused.
 type fakeCluster struct {
 	target string
@@ -34,7 +37,7 @@ func (f *fakeCluster) client(t *testing.T) *Client {
 	mux.HandleFunc("GET "+podPath+"log", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, f.logs(r.URL.Query()))
 	})
-	mux.HandleFunc("POST "+podPath+"exec", f.serveExec)
+	mux.HandleFunc("GET "+podPath+"exec", f.serveExec)
 	mux.HandleFunc("POST "+podPath+"portforward", f.servePortForward)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -61,18 +64,22 @@ func streams(w http.ResponseWriter, r *http.Request, protocols []string) (httpst
 
 func (f *fakeCluster) serveExec(w http.ResponseWriter, r *http.Request) {
 	stdout, stderr, code := f.exec(r.URL.Query()["command"])
-	conn, made := streams(w, r, []string{"v4.channel.k8s.io"})
-	if conn == nil {
+	conn := wsstream.NewConn(map[string]wsstream.ChannelProtocolConfig{"v4.channel.k8s.io": {Binary: true, Channels: []wsstream.ChannelType{
+		wsstream.IgnoreChannel, wsstream.WriteChannel, wsstream.WriteChannel, wsstream.WriteChannel,
+	}}})
+	conn.SetIdleTimeout(time.Minute)
+	kept := &hijacked{ResponseWriter: w}
+	_, channels, err := conn.Open(kept, r)
+	if err != nil {
 		return
 	}
-	defer conn.Close()
-	byType := map[string]httpstream.Stream{}
-	for range 3 {
-		stream := <-made
-		byType[stream.Headers().Get(corev1.StreamType)] = stream
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(channels[1], stdout)
+	_, _ = io.WriteString(channels[2], stderr)
+	if code == lost {
+		_ = kept.conn.Close()
+		return
 	}
-	_, _ = io.WriteString(byType[corev1.StreamTypeStdout], stdout)
-	_, _ = io.WriteString(byType[corev1.StreamTypeStderr], stderr)
 	status := metav1.Status{Status: metav1.StatusSuccess}
 	if code != 0 {
 		status = metav1.Status{
@@ -80,12 +87,23 @@ func (f *fakeCluster) serveExec(w http.ResponseWriter, r *http.Request) {
 			Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: "ExitCode", Message: fmt.Sprint(code)}}},
 		}
 	}
-	_ = json.NewEncoder(byType[corev1.StreamTypeError]).Encode(status)
-	for _, stream := range byType {
-		stream.Close()
-	}
-	<-conn.CloseChan()
+	_ = json.NewEncoder(channels[3]).Encode(status)
 }
+
+// hijacked keeps the connection that a request was upgraded on.
+type hijacked struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	h.conn = conn
+	return conn, buffered, err
+}
+
+// lost is the exit code of a command whose connection breaks before it has ended.
+const lost = -1
 
 func (f *fakeCluster) servePortForward(w http.ResponseWriter, r *http.Request) {
 	conn, made := streams(w, r, []string{portForwardProtocol})

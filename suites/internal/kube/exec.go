@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	remotecommandconsts "k8s.io/apimachinery/pkg/util/remotecommand"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
@@ -36,8 +38,12 @@ func (c *Client) Exec(ctx context.Context, namespace, pod, container string, com
 		Stdout:    true,
 		Stderr:    true,
 	}, scheme.ParameterCodec).URL()
-	// API servers below 1.29 offer no exec over websockets, and the cells reach down to 1.25.
-	executor, err := remotecommand.NewSPDYExecutor(c.Config, "POST", url)
+	// Over a WebSocket the output and the command's end come one after the other, and a connection that
+	// breaks is an error. Over SPDY each has a stream of its own: a broken connection ends them all, and
+	// looks like a command that succeeded and wrote less (client-go v0.35, tools/remotecommand/v4.go).
+	// Servers before 1.29 speak version 4; what version 5 adds is for commands that read an input.
+	executor, err := remotecommand.NewWebSocketExecutorForProtocols(c.Config, http.MethodGet, url.String(),
+		remotecommandconsts.StreamProtocolV5Name, remotecommandconsts.StreamProtocolV4Name)
 	if err != nil {
 		return "", "", fmt.Errorf("exec in pod %s/%s: %w", namespace, pod, err)
 	}

@@ -53,6 +53,13 @@ func TestExec(t *testing.T) {
 	}
 }
 
+func TestExecWhoseConnectionBreaks(t *testing.T) {
+	cluster := fakeCluster{exec: func([]string) (string, string, int) { return "half", "", lost }}
+	if stdout, _, err := cluster.client(t).Exec(t.Context(), "ns", "pod", "app", "cat"); err == nil {
+		t.Errorf("%q passed for all that the command wrote", stdout)
+	}
+}
+
 func TestExecOfAMissingPod(t *testing.T) {
 	cluster := fakeCluster{}
 	_, _, err := cluster.client(t).Exec(t.Context(), "ns", "gone", "", "true")
