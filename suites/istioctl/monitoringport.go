@@ -69,7 +69,9 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 	})
 
 	It("waits until its proxies have an object's configuration", func(ctx SpecContext) {
-		arguments := []string{"experimental", "wait", revision, "--for=distribution", "--namespace=" + namespace, "virtualservice", "routed"}
+		// The flag says where it watches the object, the name's suffix which one it asks istiod about
+		// (Istio 1.20, istioctl/pkg/wait/wait.go).
+		arguments := []string{"experimental", "wait", revision, "--for=distribution", "--namespace=" + namespace, "virtualservice", "routed." + namespace}
 		outcome := istioctl.Subject().Run(ctx, append(arguments, "--threshold=0.01", "--timeout=20s")...)
 		Expect(outcome).To(istioctl.Exit(0, namespace+"/routed present on"))
 		evidence.API("x wait", "%s", strings.TrimSpace(outcome.Stdout))

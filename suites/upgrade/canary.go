@@ -37,6 +37,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 
 		installer := newCluster(bounded, "canary")
 		install(bounded, installer, before(), older)
+		deploysGateways(bounded, older)
 		setTag(bounded, installer, before(), before())
 		namespace := kube.NewNamespace(bounded, "upgrade-pinned", "istio.io/rev="+older.Revision)
 		kube.Apply(bounded, namespace, "echo/neighbour.yaml")

@@ -35,6 +35,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 		DeferCleanup(cancel)
 		installer := newCluster(bounded, "in-place")
 		install(bounded, installer, before(), inPlace())
+		deploysGateways(bounded, inPlace())
 		b = furnish(bounded, installer, kube.Injected)
 	})
 

@@ -10,6 +10,8 @@ const (
 	// Push bounds the time from a write to the API server until a proxy or a status shows it:
 	// istiod debounces 100 ms to 10 s (PILOT_DEBOUNCE_AFTER, PILOT_DEBOUNCE_MAX).
 	Push = 30 * time.Second
+	// Begun bounds the time from an istiod's readiness until all its controllers work.
+	Begun = 10 * time.Second
 	// Request bounds one request of a client on the data plane.
 	Request = 10 * time.Second
 	// Gone bounds the deletion of a namespace or of what a controller cleans up.
