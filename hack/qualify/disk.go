@@ -13,10 +13,10 @@ import (
 const gibibyte = 1 << 30
 
 // Free space that a run needs where it writes, from measurement with a margin: cold, the Go caches take
-// 7 GiB, artifacts and engine 6 GiB; warm, a cluster takes 2 GiB.
+// 10 GiB, artifacts and engine 9 GiB; five clusters at once take 12 GiB, each with the images in its node.
 const (
-	coldNeed = 20 * gibibyte
-	warmNeed = 4 * gibibyte
+	coldNeed = 32 * gibibyte
+	warmNeed = 14 * gibibyte
 )
 
 // diskNeed is what a run of one cell needs.
