@@ -59,7 +59,8 @@ func (c *Client) Exec(ctx context.Context, namespace, pod, container string, com
 			Namespace: namespace, Pod: pod, Command: command, Code: exit.Code, Stderr: stderr,
 		}
 	default:
-		return stdout, stderr, fmt.Errorf("exec %q in pod %s/%s: %w", strings.Join(command, " "), namespace, pod, err)
+		// The reason first: a command with a token in it is long.
+		return stdout, stderr, fmt.Errorf("exec in pod %s/%s: %w: %q", namespace, pod, err, strings.Join(command, " "))
 	}
 }
 
