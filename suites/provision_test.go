@@ -67,15 +67,11 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 		return err
 	})
 	group.Go(func() error {
-		crds, err := kube.ReadManifest(job.Cell.GatewayAPICRDs)
-		if err != nil {
-			return problem.Environment("cannot read the Gateway API CRDs", job.Cell.GatewayAPICRDs, "build the cell again", err)
-		}
-		if _, err := client.ApplyObjects(groupCtx, "", crds); err != nil {
-			return problem.Environment("cannot install the Gateway API CRDs", "", "see diagnostics", err)
+		installer := mesh.NewInstaller(job, client, log)
+		if err := installer.GatewayAPI(groupCtx); err != nil {
+			return err
 		}
 		step("the Gateway API CRDs are applied")
-		installer := &mesh.Installer{Cell: &job.Cell, Client: client, Directory: job.Directory, Log: log}
 		if err := installer.Install(groupCtx, mesh.Dataplane()); err != nil {
 			return err
 		}
@@ -114,7 +110,7 @@ func settle(ctx context.Context, job *kindconfig.Job, client *kube.Client, facts
 		return problem.Environment("cannot write the provisioning log", job.Path(settlingLog), "", err)
 	}
 	defer func() { _ = log.Close() }()
-	installer := &mesh.Installer{Cell: &job.Cell, Client: client, Directory: job.Directory, Log: log}
+	installer := mesh.NewInstaller(job, client, log)
 	for _, plane := range mesh.Beside() {
 		if err := installer.Install(ctx, plane); err != nil {
 			return err

@@ -3,22 +3,11 @@ package istioctl
 import (
 	"testing"
 
-	"github.com/onsi/ginkgo/v2"
-
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/catalogue/rowtest"
 )
 
-func TestEverySpecNamesItsRow(t *testing.T) {
-	specs := ginkgo.PreviewSpecs("istioctl").SpecReports
-	if len(specs) == 0 {
-		t.Error("the row has no spec")
-	}
-	for _, spec := range specs {
-		if row, ok := catalogue.RowOf(spec.Labels()); !ok || row.ID != catalogue.ID(catalogue.Istioctl) {
-			t.Errorf("%q has labels %v: not this row", spec.FullText(), spec.Labels())
-		}
-	}
-}
+func TestEverySpecNamesItsRow(t *testing.T) { rowtest.Check(t, catalogue.Istioctl) }
 
 func TestRowOf(t *testing.T) {
 	table := "NAME    CDS\na.ns   SYNCED   x\nab.ns  STALE\n\n"

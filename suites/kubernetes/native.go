@@ -68,9 +68,7 @@ func said(ctx context.Context, ns, pod, container string) string {
 // installInjector installs the plane whose injector makes native sidecars.
 func installInjector(ctx context.Context) {
 	GinkgoHelper()
-	job := session.Job()
-	installer := &mesh.Installer{Cell: &job.Cell, Client: kube.Shared(), Directory: job.Directory, Log: GinkgoWriter}
-	Expect(installer.Install(ctx, mesh.Native())).To(Succeed())
+	Expect(mesh.NewInstaller(session.Job(), kube.Shared(), GinkgoWriter).Install(ctx, mesh.Native())).To(Succeed())
 }
 
 var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, ContinueOnFailure, Label(catalogue.Kubernetes), func() {

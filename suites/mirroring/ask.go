@@ -24,20 +24,8 @@ func ask(ctx context.Context, from *echo.Workload, url string, count int, option
 	for answers.Sent < count {
 		got, err := from.Send(ctx, url, min(atOnce, count-answers.Sent), options...)
 		Expect(err).NotTo(HaveOccurred())
-		answers = joined(answers, got)
+		answers = answers.And(got)
 	}
 	evidence.Traffic(answers.Way, "%s", answers)
 	return answers
-}
-
-// joined are the answers to two sets of requests to the same host.
-func joined(first, second echo.Answers) echo.Answers {
-	first.Way = second.Way
-	first.Sent += second.Sent
-	first.All = append(first.All, second.All...)
-	if first.Failed == 0 {
-		first.Failure = second.Failure
-	}
-	first.Failed += second.Failed
-	return first
 }

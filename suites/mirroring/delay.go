@@ -24,7 +24,7 @@ func timed(ctx context.Context, visitor echo.Visitor, count int, hosts ...string
 			got, err := visitor.Send(ctx, "http://"+host+"/", 1)
 			Expect(err).NotTo(HaveOccurred())
 			took[host] = append(took[host], time.Since(begun))
-			answers[host] = joined(answers[host], got)
+			answers[host] = answers[host].And(got)
 		}
 	}
 	for _, host := range hosts {

@@ -153,26 +153,6 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-func TestJoined(t *testing.T) {
-	answered := func(number int) echo.Answers {
-		return echo.Answers{Way: "way", Sent: number, All: make([]echo.Answer, number)}
-	}
-	failed := echo.Answers{Way: "way", Sent: 2, Failed: 1, Failure: "why"}
-	for name, c := range map[string]struct{ first, second, want echo.Answers }{
-		"the first":           {echo.Answers{}, answered(2), answered(2)},
-		"two":                 {answered(2), answered(1), answered(3)},
-		"failed after":        {answered(2), failed, echo.Answers{Way: "way", Sent: 4, All: make([]echo.Answer, 2), Failed: 1, Failure: "why"}},
-		"failed before":       {failed, answered(2), echo.Answers{Way: "way", Sent: 4, All: make([]echo.Answer, 2), Failed: 1, Failure: "why"}},
-		"failed both, by why": {failed, echo.Answers{Way: "way", Sent: 2, Failed: 2, Failure: "why not"}, echo.Answers{Way: "way", Sent: 4, Failed: 3, Failure: "why"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if is := joined(c.first, c.second); !reflect.DeepEqual(is, c.want) {
-				t.Errorf("joined to %+v", is)
-			}
-		})
-	}
-}
-
 func TestInBoth(t *testing.T) {
 	for want, others := range map[int][]string{0: {"c"}, 1: {"b", "c"}, 2: {"c", "b", "a"}} {
 		if is := inBoth([]string{"a", "b"}, others); is != want {

@@ -34,17 +34,13 @@ const (
 
 // installer of the release under test, for the container's own cluster.
 func installer() *mesh.Installer {
-	job := session.Job()
-	return &mesh.Installer{Cell: &job.Cell, Client: kube.Shared(), Directory: job.Directory, Log: GinkgoWriter}
+	return mesh.NewInstaller(session.Job(), kube.Shared(), GinkgoWriter)
 }
 
 // installPlane installs the release for OpenShift, after the Gateway API.
 func installPlane(ctx context.Context) {
 	GinkgoHelper()
-	crds, err := kube.ReadManifest(session.Job().Cell.GatewayAPICRDs)
-	Expect(err).NotTo(HaveOccurred())
-	_, err = kube.Shared().ApplyObjects(ctx, "", crds)
-	Expect(err).NotTo(HaveOccurred())
+	Expect(installer().GatewayAPI(ctx)).To(Succeed())
 	Expect(installer().Install(ctx, mesh.ControlPlane{Name: "openshift", Operator: onOpenShift})).To(Succeed())
 	cell := session.Job().Cell
 	evidence.Replay("kubectl apply --server-side -f %s", cell.GatewayAPICRDs)

@@ -3,21 +3,8 @@ package openshift
 import (
 	"testing"
 
-	"github.com/onsi/ginkgo/v2"
-
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/catalogue/rowtest"
 )
 
-func TestEverySpecNamesItsRow(t *testing.T) {
-	count := 0
-	for _, spec := range ginkgo.PreviewSpecs("openshift").SpecReports {
-		row, ok := catalogue.RowOf(spec.Labels())
-		if !ok || row.ID != catalogue.ID(catalogue.OpenShift) {
-			t.Errorf("%q has labels %v", spec.FullText(), spec.Labels())
-		}
-		count++
-	}
-	if count == 0 {
-		t.Error("no spec")
-	}
-}
+func TestEverySpecNamesItsRow(t *testing.T) { rowtest.Check(t, catalogue.OpenShift) }

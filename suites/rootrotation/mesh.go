@@ -83,9 +83,7 @@ func begin(ctx context.Context) *rotation {
 	client := cluster.Own(ctx, "rotation")
 	evidence.Replay("# three roots, each with a signer: make -f tools/certs/Makefile.selfsigned.mk root-ca NAME-cacerts, of istio's release")
 	store(ctx, plugged(r.older.signer, r.older.root))
-	job := session.Job()
-	installer := mesh.Installer{Cell: &job.Cell, Client: client, Directory: job.Directory, Log: GinkgoWriter}
-	Expect(installer.Install(ctx, plane())).To(Succeed())
+	Expect(mesh.NewInstaller(session.Job(), client, GinkgoWriter).Install(ctx, plane())).To(Succeed())
 	r.istiod = findIstiod(ctx)
 
 	r.namespace = kube.NewNamespace(ctx, "rotation", kube.Injected)

@@ -3,19 +3,8 @@ package startupprobe
 import (
 	"testing"
 
-	"github.com/onsi/ginkgo/v2"
-
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/catalogue/rowtest"
 )
 
-func TestEverySpecNamesItsRow(t *testing.T) {
-	specs := ginkgo.PreviewSpecs("startupprobe").SpecReports
-	if len(specs) == 0 {
-		t.Error("the row has no spec")
-	}
-	for _, spec := range specs {
-		if row, ok := catalogue.RowOf(spec.Labels()); !ok || row.ID != catalogue.ID(catalogue.StartupProbe) {
-			t.Errorf("%q has labels %v: not its row", spec.FullText(), spec.Labels())
-		}
-	}
-}
+func TestEverySpecNamesItsRow(t *testing.T) { rowtest.Check(t, catalogue.StartupProbe) }

@@ -54,13 +54,9 @@ type bed struct {
 // newCluster makes a cluster of the container's own, ready for a control plane.
 func newCluster(ctx context.Context, name string) *mesh.Installer {
 	GinkgoHelper()
-	client := cluster.Own(ctx, name)
-	cell := &session.Job().Cell
-	crds, err := kube.ReadManifest(cell.GatewayAPICRDs)
-	Expect(err).NotTo(HaveOccurred())
-	_, err = client.ApplyObjects(ctx, "", crds)
-	Expect(err).NotTo(HaveOccurred())
-	return &mesh.Installer{Cell: cell, Client: client, Directory: session.Job().Directory, Log: GinkgoWriter}
+	installer := mesh.NewInstaller(session.Job(), cluster.Own(ctx, name), GinkgoWriter)
+	Expect(installer.GatewayAPI(ctx)).To(Succeed())
+	return installer
 }
 
 // furnish deploys the workloads and the gateway below a control plane that is there already, and lets the

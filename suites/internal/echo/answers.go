@@ -42,6 +42,18 @@ type Answers struct {
 	Failure string
 }
 
+// And puts a further set of the same requests to these. The way is the further set's, the failure the first.
+func (a Answers) And(further Answers) Answers {
+	a.Way = further.Way
+	a.Sent += further.Sent
+	a.All = append(a.All, further.All...)
+	if a.Failed == 0 {
+		a.Failure = further.Failure
+	}
+	a.Failed += further.Failed
+	return a
+}
+
 // String sums the answers up, alike ones together: "20 sent: 20 × 200 from server-1".
 func (a Answers) String() string {
 	var kinds []string

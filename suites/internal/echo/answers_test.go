@@ -2,6 +2,7 @@ package echo
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -116,5 +117,25 @@ func TestAnswersInAFewWords(t *testing.T) {
 		if got := answers.String(); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
+	}
+}
+
+func TestAnd(t *testing.T) {
+	answered := func(number int) Answers {
+		return Answers{Way: "way", Sent: number, All: make([]Answer, number)}
+	}
+	failed := Answers{Way: "way", Sent: 2, Failed: 1, Failure: "why"}
+	for name, c := range map[string]struct{ first, second, want Answers }{
+		"the first":           {Answers{}, answered(2), answered(2)},
+		"two":                 {answered(2), answered(1), answered(3)},
+		"failed after":        {answered(2), failed, Answers{Way: "way", Sent: 4, All: make([]Answer, 2), Failed: 1, Failure: "why"}},
+		"failed before":       {failed, answered(2), Answers{Way: "way", Sent: 4, All: make([]Answer, 2), Failed: 1, Failure: "why"}},
+		"failed both, by why": {failed, Answers{Way: "way", Sent: 2, Failed: 2, Failure: "why not"}, Answers{Way: "way", Sent: 4, Failed: 3, Failure: "why"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if is := c.first.And(c.second); !reflect.DeepEqual(is, c.want) {
+				t.Errorf("joined to %+v", is)
+			}
+		})
 	}
 }

@@ -48,8 +48,7 @@ func Service(namespace, gateway string) func(context.Context) (*corev1.Service, 
 // AwaitManaged waits until istiod has made a Gateway's Deployment and Service, in that order.
 func AwaitManaged(ctx context.Context, namespace, gateway string) {
 	GinkgoHelper()
-	// An istiod that has just started deploys nothing before it is elected.
-	Eventually(ctx, Service(namespace, gateway), timing.Rollout, timing.Poll).ShouldNot(BeNil(), "istiod makes no Service for Gateway %s/%s", namespace, gateway)
+	Eventually(ctx, Service(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil(), "istiod makes no Service for Gateway %s/%s", namespace, gateway)
 	Eventually(ctx, Deployment(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil(), "istiod makes no Deployment for Gateway %s/%s", namespace, gateway)
 }
 

@@ -117,6 +117,23 @@ type Installer struct {
 	Log       io.Writer
 }
 
+// NewInstaller is of the subject of a run, for one of its clusters.
+func NewInstaller(job *kindconfig.Job, client *kube.Client, log io.Writer) *Installer {
+	return &Installer{Cell: &job.Cell, Client: client, Directory: job.Directory, Log: log}
+}
+
+// GatewayAPI installs the CRDs of the Gateway API, which a control plane is to find when it starts.
+func (i *Installer) GatewayAPI(ctx context.Context) error {
+	crds, err := kube.ReadManifest(i.Cell.GatewayAPICRDs)
+	if err != nil {
+		return problem.Environment("cannot read the Gateway API CRDs", i.Cell.GatewayAPICRDs, "build the cell again", err)
+	}
+	if _, err := i.Client.ApplyObjects(ctx, "", crds); err != nil {
+		return problem.Environment("cannot install the Gateway API CRDs", "", "see diagnostics", err)
+	}
+	return nil
+}
+
 // Install installs a plane and returns when istiod is available and its webhooks answer. What the
 // subject does wrong is an error of exit code 1, with the pod's own message.
 func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {

@@ -36,16 +36,12 @@ func paced(ctx context.Context, count int, pause time.Duration, visit func(conte
 		running.Go(func() { outcomes[i], troubles[i] = visit(ctx) })
 	}
 	running.Wait()
-	together := echo.Answers{Sent: count}
+	var together echo.Answers
 	for i, outcome := range outcomes {
 		if troubles[i] != nil {
 			return echo.Answers{}, troubles[i]
 		}
-		together.All = append(together.All, outcome.All...)
-		if outcome.Failed > 0 && together.Failed == 0 {
-			together.Failure = outcome.Failure
-		}
-		together.Failed += outcome.Failed
+		together = together.And(outcome)
 	}
 	return together, nil
 }
