@@ -39,7 +39,7 @@ var nodeConfig = v1.Config{
 func (b *Builder) node(kubernetes kindconfig.Kubernetes, programs, root, kindFiles *artifact, images []*artifact) *artifact {
 	a := &artifact{
 		name: "node-" + kubernetes.Version, expect: 45 * time.Second,
-		inputs: []string{nodeSetup, isolateUnit, cniConfig, goUnit, kubernetes.Pause, fmt.Sprint(nodeConfig)},
+		inputs: []string{nodeSetup, isolateUnit, cniConfig, goUnit, goPatch, kubernetes.Pause, fmt.Sprint(nodeConfig)},
 		needs:  append([]*artifact{programs, root, kindFiles}, images...),
 	}
 	a.build = func(ctx context.Context, out string, log io.Writer) error {
@@ -120,6 +120,7 @@ func (b *Builder) nodeBase(kubernetes kindconfig.Kubernetes, programs, root, kin
 // isolateUnit keeps a cluster's traffic on this machine, and a missing image missing. Packets to a
 // Service that kube-proxy has not programmed yet are dropped before they leave a trace in conntrack, so
 // that the sender's next try goes through; everything else without a route ends in a bridge without ports.
+// What pods send beyond their network is masqueraded by one rule, see cniConfig.
 const isolateUnit = `[Unit]
 Description=Keep the cluster's traffic on this machine
 Before=containerd.service kubelet.service
@@ -128,21 +129,23 @@ Before=containerd.service kubelet.service
 Type=oneshot
 ExecStart=/bin/sh -euc "ip link add unrouted type bridge; ip link set unrouted arp off up; ip route replace default dev unrouted; ip -6 route replace default dev unrouted || true"
 ExecStart=/bin/sh -euc "for chain in FORWARD OUTPUT; do iptables -w -I $$chain -d 10.96.0.0/16 -j DROP; done"
+ExecStart=iptables -w -t nat -A POSTROUTING -s 10.244.0.0/24 ! -d 10.244.0.0/24 -j MASQUERADE
 
 [Install]
 WantedBy=multi-user.target
 `
 
-// cniConfig is the node's pod network: kind's own, kindnetd, is no Go module, and one node needs no routes.
+// cniConfig is the node's pod network: kind's own, kindnetd, is no Go module, and one node needs no routes. Without
+// masquerading by the plugin, which is a chain and several runs of iptables for each pod, and without portmap, which
+// searches for the ports of each pod that goes: no pod of the suite has a host port.
 const cniConfig = `{
   "cniVersion": "0.4.0",
   "name": "pods",
   "plugins": [
     {
-      "type": "bridge", "bridge": "cni0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+      "type": "bridge", "bridge": "cni0", "isDefaultGateway": true, "hairpinMode": true,
       "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]]}
-    },
-    {"type": "portmap", "capabilities": {"portMappings": true}}
+    }
   ]
 }
 `
@@ -151,6 +154,17 @@ const cniConfig = `{
 // work is that, to keep its heap below some ten megabytes.
 const goUnit = `[Service]
 Environment=GOGC=400
+`
+
+// patches is where kubeadm finds patches of static pods, see kindconfig/cluster-built.yaml.
+const patches = "/etc/mesh-conformance/patches"
+
+// goPatch does for a static pod what goUnit does for a unit.
+const goPatch = `spec:
+  containers:
+  - name: %s
+    env:
+    - {name: GOGC, value: "400"}
 `
 
 // nodeFiles are kind's own files, adapted to Debian's containerd and to hosts that lack a capability.
@@ -166,6 +180,9 @@ func nodeFiles(root string, kubernetes kindconfig.Kubernetes) ([]file, error) {
 	files = append(files, file{to: "/etc/systemd/system/isolate.service", content: isolateUnit, mode: 0o644})
 	for _, unit := range []string{"kubelet", "containerd"} {
 		files = append(files, file{to: "/etc/systemd/system/" + unit + ".service.d/20-go.conf", content: goUnit, mode: 0o644})
+	}
+	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		files = append(files, file{to: patches + "/" + component + "+strategic.yaml", content: fmt.Sprintf(goPatch, component), mode: 0o644})
 	}
 	for _, unit := range []string{"kubelet", "containerd", "undo-mount-hacks", "isolate"} {
 		files = append(files, file{to: "/etc/systemd/system/multi-user.target.wants/" + unit + ".service", link: "/etc/systemd/system/" + unit + ".service"})

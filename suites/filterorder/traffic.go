@@ -83,7 +83,7 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, Label(catalogue.Filter
 	// compiles the plugins' module. All specs share them.
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "order-traffic", kube.Injected)
-		for _, fixture := range []string{"filterorder/ext-authz", "filterorder/trace", "filterorder/guarded", "wasmplugin/modules"} {
+		for _, fixture := range []string{"echo/near", "filterorder/ext-authz", "filterorder/trace", "filterorder/guarded", "wasmplugin/modules"} {
 			kube.Apply(ctx, ns, fixture+".yaml")
 		}
 		// A proxy refuses plugins whose module it cannot have.

@@ -22,6 +22,7 @@ var _ = Describe("A sidecar", Ordered, ContinueOnFailure, Label(catalogue.Mirror
 	// The first spec's time is mostly that of these pods, each with a sidecar; all specs share them.
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "mirroring-sidecar", kube.Injected)
+		kube.Apply(ctx, ns, "echo/near.yaml")
 		apply(ctx, ns, "connections", "client", "mirrors", "hosts", "virtualservices", "httproute-mesh", "dead", "harm")
 		held.receivers = echo.Deploy(ctx, ns, primary)
 		for name, workload := range echo.Await(ctx, ns, "client", mirrorAll, mirrorHalf, mirrorNone) {

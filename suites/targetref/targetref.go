@@ -53,7 +53,7 @@ func (s *site) build(ctx context.Context) {
 	s.elsewhere = kube.NewNamespace(ctx, "targetref-elsewhere")
 	// All start at once: the waits overlap.
 	for _, fixture := range []string{
-		"targetref/gw-a.yaml", "targetref/gw-b.yaml", "targetref/classic.yaml", "echo/server.yaml", "echo/client.yaml",
+		"echo/near.yaml", "targetref/gw-a.yaml", "targetref/gw-b.yaml", "targetref/classic.yaml", "echo/server.yaml", "echo/client.yaml",
 		"wasmplugin/modules.yaml", "targetref/fresh-connections.yaml",
 	} {
 		kube.Apply(ctx, s.ns, fixture)
