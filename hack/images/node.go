@@ -206,7 +206,7 @@ func nodeFiles(root string, kubernetes kindconfig.Kubernetes) ([]file, error) {
 	return files, err
 }
 
-// adaptNodeFile changes the three settings of kind's files that do not fit here.
+// adaptNodeFile changes the settings of kind's files that do not fit here.
 func adaptNodeFile(path, content string, kubernetes kindconfig.Kubernetes) string {
 	switch path {
 	case "/etc/containerd/config.toml":
@@ -219,6 +219,8 @@ func adaptNodeFile(path, content string, kubernetes kindconfig.Kubernetes) strin
 			// Lowering a process's OOM score takes CAP_SYS_RESOURCE, which a host may not have.
 			case strings.HasPrefix(strings.TrimSpace(line), "restrict_oom_score_adj"):
 				lines[i] = indent + "restrict_oom_score_adj = true"
+			case strings.HasPrefix(strings.TrimSpace(line), "SystemdCgroup"):
+				lines[i] += "\n" + indent + `BinaryName = "/usr/bin/crun"`
 			}
 		}
 		return strings.Join(lines, "\n")

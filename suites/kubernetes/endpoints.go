@@ -63,7 +63,6 @@ func hosts(answers echo.Answers) []string {
 var _ = Describe("A sidecar's endpoints", Label(catalogue.Kubernetes), func() {
 	It("follow the EndpointSlices of a Deployment that is scaled from one to three and back", func(ctx SpecContext) {
 		inside, outside := kube.NewNamespace(ctx, "kubernetes-client", kube.Injected), kube.NewNamespace(ctx, "kubernetes-server")
-		kube.Apply(ctx, outside, "kubernetes/fresh-connections.yaml")
 		server := echo.Deploy(ctx, outside, "server")["server"]
 		client := echo.Deploy(ctx, inside, "client")["client"]
 		cluster := fmt.Sprintf("outbound|80||server.%s.svc.cluster.local", outside)

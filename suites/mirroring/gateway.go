@@ -33,7 +33,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "mirroring-gateway")
 		elsewhere = kube.NewNamespace(ctx, "mirroring-elsewhere")
-		apply(ctx, ns, "connections", "mirrors", "dead", "gateway")
+		apply(ctx, ns, "mirrors", "dead", "gateway")
 		held.receivers = echo.Deploy(ctx, ns, primary)
 		held.receivers[neighbour] = echo.Deploy(ctx, elsewhere, neighbour)[neighbour]
 		for name, workload := range echo.Await(ctx, ns, mirrorAll, mirrorHalf, mirrorNone) {

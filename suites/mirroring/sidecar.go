@@ -23,7 +23,7 @@ var _ = Describe("A sidecar", Ordered, ContinueOnFailure, Label(catalogue.Mirror
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "mirroring-sidecar", kube.Injected)
 		kube.Apply(ctx, ns, "echo/near.yaml")
-		apply(ctx, ns, "connections", "client", "mirrors", "hosts", "virtualservices", "httproute-mesh", "dead", "harm")
+		apply(ctx, ns, "client", "mirrors", "hosts", "virtualservices", "httproute-mesh", "dead", "harm")
 		held.receivers = echo.Deploy(ctx, ns, primary)
 		for name, workload := range echo.Await(ctx, ns, "client", mirrorAll, mirrorHalf, mirrorNone) {
 			held.receivers[name] = workload

@@ -58,7 +58,7 @@ func (s *site) build(ctx context.Context) {
 	} {
 		kube.Apply(ctx, s.ns, fixture)
 	}
-	for _, fixture := range []string{"targetref/gw-a.yaml", "echo/server.yaml"} {
+	for _, fixture := range []string{"echo/connections.yaml", "targetref/gw-a.yaml", "echo/server.yaml"} {
 		kube.Apply(ctx, s.elsewhere, fixture)
 	}
 	workloads := echo.Await(ctx, s.ns, "server", "client")

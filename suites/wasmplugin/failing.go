@@ -31,6 +31,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Lab
 	evidence.BeforeAll(func(ctx SpecContext) {
 		m.ns = kube.NewNamespace(ctx, "wasm-failing", kube.Injected)
 		kube.Apply(ctx, m.ns, "echo/near.yaml")
+		kube.Apply(ctx, m.ns, "echo/connections.yaml")
 		serveModules(ctx, m.ns)
 		kube.Apply(ctx, m.ns, "wasmplugin/server.yaml")
 		kube.Apply(ctx, m.ns, "wasmplugin/outsider.yaml")

@@ -21,6 +21,7 @@ var _ = Describe("A WasmPlugin", Ordered, ContinueOnFailure, Label(catalogue.Was
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "wasm", kube.Injected)
 		kube.Apply(ctx, ns, "echo/near.yaml")
+		kube.Apply(ctx, ns, "echo/connections.yaml")
 		trusted = certify(ctx, ns)
 		*m = build(ctx, ns, "wasmplugin/http.yaml", "wasmplugin/order.yaml", "wasmplugin/match.yaml",
 			"wasmplugin/fail-open.yaml", "wasmplugin/network.yaml", "wasmplugin/gateway.yaml")

@@ -42,9 +42,11 @@ type cluster interface {
 	Exec(ctx context.Context, namespace, pod, container string, command ...string) (stdout, stderr string, err error)
 }
 
-// Deploy applies fixtures/echo/<name>.yaml for each name and waits until all of them are available.
+// Deploy applies fixtures/echo/<name>.yaml for each name and waits until all of them are available. Proxies of the
+// namespace, which has to be one where Istio's CRDs are known, let go of connections before the echo server does.
 func Deploy(ctx context.Context, namespace string, names ...string) map[string]*Workload {
 	ginkgo.GinkgoHelper()
+	kube.Apply(ctx, namespace, "echo/connections.yaml")
 	// All start at once: the waits overlap.
 	for _, name := range names {
 		kube.Apply(ctx, namespace, path.Join("echo", name+".yaml"))
