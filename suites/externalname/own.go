@@ -32,7 +32,7 @@ func (b *bed) awaitOwn(ctx context.Context, host, named string) {
 }
 
 // What 1.20 promises by default is 1.19's behaviour: "there is no behavioral changes by default".
-var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailure, Label(catalogue.ExternalName), func() {
+var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.ExternalName), func() {
 	b := &bed{}
 	evidence.BeforeAll(func(ctx SpecContext) { b.lay(ctx, mesh.Dataplane(), kube.Injected) })
 

@@ -72,7 +72,7 @@ func reversed(plugins []string) []string {
 	return back
 }
 
-var _ = Describe("A request", Ordered, ContinueOnFailure, Label(catalogue.FilterOrder), func() {
+var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.FilterOrder), func() {
 	var (
 		mesh   map[string]*echo.Workload
 		tokens map[token]echo.Option

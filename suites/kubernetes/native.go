@@ -71,7 +71,7 @@ func installInjector(ctx context.Context) {
 	Expect(mesh.NewInstaller(session.Job(), kube.Shared(), GinkgoWriter).Install(ctx, mesh.Native())).To(Succeed())
 }
 
-var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, ContinueOnFailure, Label(catalogue.Kubernetes), func() {
+var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.Kubernetes), func() {
 	var (
 		ns      string
 		answers []string

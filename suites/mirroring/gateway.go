@@ -23,7 +23,7 @@ const gatewayRoutes = "http.80"
 
 // Workloads without sidecars receive here: the gateway's is the one proxy on the way. The first spec's time
 // is mostly that of the pods, which all specs share.
-var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogue.Mirroring), func() {
+var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.Mirroring), func() {
 	var (
 		ns, elsewhere string
 		visitor       echo.Visitor

@@ -9,9 +9,10 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/timing"
 )
 
-var _ = Describe("A sidecar", Ordered, ContinueOnFailure, Label(catalogue.Mirroring), func() {
+var _ = Describe("A sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.Mirroring), func() {
 	const http, grpc = "80", "7070"
 	var (
 		ns     string

@@ -80,7 +80,7 @@ func readyPods(ns string) func(context.Context) ([]corev1.Pod, error) {
 	}
 }
 
-var _ = Describe("A sidecar", Label(catalogue.StartupProbe), func() {
+var _ = Describe("A sidecar", SpecPriority(timing.PriorityMedium), Label(catalogue.StartupProbe), func() {
 	// Longer than other specs: pair after pair, since all at once would measure how they wait for each other.
 	// The times are evidence. What they are depends on the machine's other work, so that no bound could be
 	// wide enough to hold always and narrow enough to mean something.

@@ -30,7 +30,7 @@ const certificates = "/etc/peer-certificates"
 
 // The peers are the only workloads that have a sidecar of these planes: see tcpmetadata/inbound-only.yaml for
 // how any Envoy can do with what is sent to them.
-var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, Label(catalogue.TCPMetadata), func() {
+var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.TCPMetadata), func() {
 	peers := map[string]*echo.Workload{}
 
 	evidence.BeforeAll(func(ctx SpecContext) {

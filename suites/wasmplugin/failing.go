@@ -23,7 +23,7 @@ import (
 // An agent refuses all configuration of filters together when one module cannot be had, and all plugins of
 // a proxy share the VM that a panic ends: these specs have proxies of their own, and each ends what it
 // has begun but for the last. The list of expected rejections knows their namespace.
-var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Label(catalogue.WasmPlugin), func() {
+var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.WasmPlugin), func() {
 	m := &mesh{}
 	// outsider has no sidecar: what it is told is the server's sidecar's own word.
 	var outsider *echo.Workload

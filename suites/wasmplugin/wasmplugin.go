@@ -10,11 +10,12 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // All share one deployment: what costs is that three proxies, of two sidecars and a gateway, start and compile
 // the module. The first spec bears that cost, and the last the namespace's end.
-var _ = Describe("A WasmPlugin", Ordered, ContinueOnFailure, Label(catalogue.WasmPlugin), func() {
+var _ = Describe("A WasmPlugin", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.WasmPlugin), func() {
 	m := &mesh{}
 	var trusted *x509.CertPool
 

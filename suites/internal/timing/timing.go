@@ -32,7 +32,9 @@ const Quiet = 2 * time.Second
 // Poll is the pause between two looks at a cheap source.
 const Poll = 100 * time.Millisecond
 
-// Priority for Ginkgo's scheduler: what takes longest starts first.
+// Priorities for Ginkgo's scheduler: what takes minutes starts first, what takes half a minute next, so that the
+// processes have short specs left to come to their end together.
 const (
-	PriorityLong = 100
+	PriorityLong   = 100
+	PriorityMedium = 50
 )
