@@ -35,3 +35,14 @@ func failedWatches(log string) []string {
 	}
 	return found
 }
+
+// countedErrors are the lines of istiod's metrics that count failed watches: before the first there is none.
+func countedErrors(metrics string) []string {
+	found := []string{}
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, "controller_sync_errors_total{") {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	return found
+}

@@ -22,6 +22,19 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
+func TestCountedErrors(t *testing.T) {
+	const other = "# HELP controller_sync_errors_total Total number of errorMetric syncing controllers.\npilot_xds_pushes{type=\"cds\"} 7\n"
+	for metrics, want := range map[string]int{
+		"":    0,
+		other: 0,
+		other + "controller_sync_errors_total{cluster=\"Kubernetes\"} 3\n": 1,
+	} {
+		if got := countedErrors(metrics); len(got) != want {
+			t.Errorf("%q: got %q, want %d lines", metrics, got, want)
+		}
+	}
+}
+
 func TestFailedWatches(t *testing.T) {
 	for log, want := range map[string]int{
 		"2026-11-23T23:23:26.248679Z\tinfo\tkube\tkube controller for Kubernetes synced after 32.359619ms\n":             0,

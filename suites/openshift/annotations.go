@@ -25,8 +25,8 @@ func ofAnnotations(s *site) {
 			settle(ctx, map[string]string{annotationUsers: "1000000000/10"}, ids{1000000009, 1000000009})
 			settle(ctx, annotations, want)
 			pod := kube.Admitted[corev1.Pod](ctx, s.free, plainPod)
-			Expect(asked(pod, sidecar.Container)).To(Equal(want))
-			Expect(asked(pod, validation)).To(Equal(want))
+			Expect(asked(pod, sidecar.Container)).To(Equal(want), "ids of the sidecar with annotations %q", annotations)
+			Expect(asked(pod, validation)).To(Equal(want), "ids of %s with annotations %q", validation, annotations)
 			Expect(excluded(pod, validation)).To(Equal(want.User), "user that %s is told", validation)
 			evidence.API("sidecar", "annotations %q: %s", annotations, want)
 		},

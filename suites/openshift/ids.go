@@ -21,18 +21,41 @@ type ids struct{ User, Group int64 }
 // String is the pair in words.
 func (i ids) String() string { return fmt.Sprintf("user %d, group %d", i.User, i.Group) }
 
-// asked gives the ids that a container of a pod is to have by its own security context.
-func asked(pod *corev1.Pod, container string) (ids, error) {
+// contextOf gives the security context of one of a pod's containers.
+func contextOf(pod *corev1.Pod, container string) (*corev1.SecurityContext, error) {
 	all := slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
 	at := slices.IndexFunc(all, func(c corev1.Container) bool { return c.Name == container })
 	if at < 0 {
-		return ids{}, fmt.Errorf("pod %s has no container %s", pod.Name, container)
+		return nil, fmt.Errorf("pod %s has no container %s", pod.Name, container)
 	}
-	context := all[at].SecurityContext
-	if context == nil || context.RunAsUser == nil || context.RunAsGroup == nil {
+	if all[at].SecurityContext == nil {
+		return nil, fmt.Errorf("container %s has no security context", container)
+	}
+	return all[at].SecurityContext, nil
+}
+
+// asked gives the ids that a container of a pod is to have by its own security context.
+func asked(pod *corev1.Pod, container string) (ids, error) {
+	context, err := contextOf(pod, container)
+	if err != nil {
+		return ids{}, err
+	}
+	if context.RunAsUser == nil || context.RunAsGroup == nil {
 		return ids{}, fmt.Errorf("container %s names no user or no group", container)
 	}
 	return ids{*context.RunAsUser, *context.RunAsGroup}, nil
+}
+
+// askedUser is the user of asked alone: the constraint assigns no group.
+func askedUser(pod *corev1.Pod, container string) (int64, error) {
+	context, err := contextOf(pod, container)
+	if err != nil {
+		return 0, err
+	}
+	if context.RunAsUser == nil {
+		return 0, fmt.Errorf("container %s names no user", container)
+	}
+	return *context.RunAsUser, nil
 }
 
 // excluded is the user that a container which sets up, or checks, iptables is told to let pass.

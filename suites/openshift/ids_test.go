@@ -15,6 +15,7 @@ func TestAsked(t *testing.T) {
 		Containers: []corev1.Container{
 			{Name: "second", SecurityContext: &corev1.SecurityContext{RunAsUser: pointer(3), RunAsGroup: pointer(4)}},
 			{Name: "groupless", SecurityContext: &corev1.SecurityContext{RunAsUser: pointer(5)}},
+			{Name: "userless", SecurityContext: &corev1.SecurityContext{}},
 			{Name: "bare"},
 		},
 	}}
@@ -26,6 +27,16 @@ func TestAsked(t *testing.T) {
 	for _, name := range []string{"groupless", "bare", "none"} {
 		if got, err := asked(pod, name); err == nil {
 			t.Errorf("%s: %s", name, got)
+		}
+	}
+	for name, want := range map[string]int64{"first": 1, "groupless": 5} {
+		if got, err := askedUser(pod, name); err != nil || got != want {
+			t.Errorf("user of %s: %d, %v; want %d", name, got, err, want)
+		}
+	}
+	for _, name := range []string{"userless", "bare", "none"} {
+		if got, err := askedUser(pod, name); err == nil {
+			t.Errorf("user of %s: %d", name, got)
 		}
 	}
 }

@@ -34,8 +34,7 @@ var _ = Describe("Without anyuid", Ordered, ContinueOnFailure, SpecPriority(timi
 func ofSidecars(s *site) {
 	It("runs as the last user and group of its namespace, beside a workload that is another user", func(ctx SpecContext) {
 		Expect(idsOf(ctx, s.project, s.server.Pod.Name, sidecar.Container, "envoy")).To(Equal(ids{lastUser, lastGroup}), "ids of the sidecar of %s", s.server.Name)
-		workload := s.server.Pod.Spec.Containers[0]
-		Expect(workload).To(And(HaveField("Name", echo.Container), HaveField("SecurityContext.RunAsUser", HaveValue(BeEquivalentTo(firstUser)))))
+		Expect(askedUser(s.server.Pod, echo.Container)).To(BeEquivalentTo(firstUser), "user of the workload beside the sidecar of %s", s.server.Name)
 	})
 
 	It("is the one whose user and group rules of iptables let pass, and nobody else is", func(ctx SpecContext) {
@@ -49,10 +48,12 @@ func ofSidecars(s *site) {
 		evidence.Look(s.project, "pod", pod.Name)
 		Expect(pod.Spec.InitContainers).To(HaveExactElements(HaveField("Name", validation)), "init containers")
 		Expect(asked(pod, validation)).To(Equal(ids{lastUser, lastGroup}), "ids of %s", validation)
-		Expect(pod.Status.InitContainerStatuses).To(HaveExactElements(HaveField("State.Terminated.ExitCode", BeZero())))
+		Expect(pod.Status.InitContainerStatuses).To(HaveExactElements(HaveField("State.Terminated.ExitCode", BeZero())), "exit code of %s", validation)
 		for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
-			Expect(container.SecurityContext.Capabilities).To(Equal(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}), "capabilities of %s", container.Name)
-			Expect(container.SecurityContext.AllowPrivilegeEscalation).To(HaveValue(BeFalse()), "privilege escalation of %s", container.Name)
+			context, err := contextOf(pod, container.Name)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(context.Capabilities).To(Equal(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}), "capabilities of %s", container.Name)
+			Expect(context.AllowPrivilegeEscalation).To(HaveValue(BeFalse()), "privilege escalation of %s", container.Name)
 		}
 		evidence.API("pod "+pod.Name, "runs with %s only, ids %d and %d, no capability", validation, lastUser, lastGroup)
 	})
@@ -119,8 +120,8 @@ func awaitWay(ctx SpecContext, held proxy.Proxy, s *site) {
 func ofConstraint(s *site) {
 	It("assigns what a pod leaves open", func(ctx SpecContext) {
 		pod := kube.Admitted[corev1.Pod](ctx, s.bare, plainPod)
-		Expect(pod.Spec.SecurityContext.FSGroup).To(HaveValue(BeEquivalentTo(firstGroup)))
-		Expect(pod.Spec.Containers[0].SecurityContext.RunAsUser).To(HaveValue(BeEquivalentTo(firstUser)))
+		Expect(pod.Spec.SecurityContext.FSGroup).To(HaveValue(BeEquivalentTo(firstGroup)), "fsGroup that %s is assigned", plainPod)
+		Expect(askedUser(pod, echo.Container)).To(BeEquivalentTo(firstUser), "user that %s is assigned", plainPod)
 		evidence.API("pod in "+s.bare, "user %d, fsGroup %d", firstUser, firstGroup)
 	})
 

@@ -83,8 +83,8 @@ func readyPods(ns string) func(context.Context) ([]corev1.Pod, error) {
 var _ = Describe("A sidecar", SpecPriority(timing.PriorityMedium), Label(catalogue.StartupProbe), func() {
 	// Longer than other specs: pair after pair, since all at once would measure how they wait for each other.
 	// The times are evidence. What they are depends on the machine's other work, so that no bound could be
-	// wide enough to hold always and narrow enough to mean something.
-	It("is ready sooner than one with the probes of the release before", func(ctx SpecContext) {
+	// wide enough to hold always and narrow enough to mean something. Its name promises no more than that.
+	It("is timed until it is ready, side by side with one that has the probes of the release before", func(ctx SpecContext) {
 		// Both are injected by hand, so that they differ in their probes alone.
 		ns := kube.NewNamespace(ctx, "startup-pairs")
 		runners := []runner{

@@ -34,6 +34,9 @@ const (
 	entrance = "web"
 )
 
+// withoutIstioAuthn takes from the proxies what upstream Envoy lacks.
+const withoutIstioAuthn = "upgrade/without-istio-authn.yaml"
+
 // requests is how many of them each measurement at rest makes.
 const requests = 5
 
@@ -64,7 +67,7 @@ func newCluster(ctx context.Context, name string) *mesh.Installer {
 func furnish(ctx context.Context, installer *mesh.Installer, label string) *bed {
 	GinkgoHelper()
 	b := &bed{installer: installer, namespace: kube.NewNamespace(ctx, "upgrade", label)}
-	kube.Apply(ctx, mesh.Namespace, "upgrade/without-istio-authn.yaml")
+	kube.Apply(ctx, mesh.Namespace, withoutIstioAuthn)
 	for _, fixture := range []string{"strict", "closed-" + serverA, "inside", "entrance", "apps"} {
 		kube.Apply(ctx, b.namespace, path.Join("upgrade", fixture+".yaml"))
 	}

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	networkingv1alpha3 "istio.io/client-go/pkg/apis/networking/v1alpha3"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,6 +34,11 @@ func deploysGateways(ctx context.Context, plane mesh.ControlPlane) {
 		Eventually(ctx, func(ctx context.Context) []corev1.Pod { return istiods(ctx) }, timing.Rollout, timing.Poll).
 			Should(HaveExactElements(HaveField("UID", Not(Equal(old.UID)))), "the pods of istiod")
 		Expect(kube.Shared().WaitAvailable(ctx, mesh.Namespace, plane.Deployment())).To(Succeed())
+		By("waiting until the node leads the API server to the new pod: what it validates next is refused before")
+		Eventually(ctx, func(ctx context.Context) error {
+			_, err := kube.Admit[networkingv1alpha3.EnvoyFilter](ctx, mesh.Namespace, withoutIstioAuthn)
+			return err
+		}, timing.Push, timing.Poll).Should(Succeed(), "%s in a dry run", withoutIstioAuthn)
 		evidence.API("istiod of the release before", "did not begin to deploy Gateways, and was restarted: %d", restarted+1)
 	}
 }

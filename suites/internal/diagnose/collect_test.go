@@ -51,8 +51,10 @@ func object(kind, name string, content map[string]any) *unstructured.Unstructure
 func newTestCollector(t *testing.T) (*collector, *fake.Clientset) {
 	istiod := runningPod("istio-system", "istiod-1", "discovery", 1)
 	istiod.Labels = map[string]string{"app": "istiod"}
+	kubeProxy := runningPod("kube-system", "kube-proxy-1", "kube-proxy", 0)
+	kubeProxy.Labels = map[string]string{"k8s-app": "kube-proxy"}
 	clientset := fake.NewClientset(
-		runningPod("ns", "app", "istio-proxy", 1), istiod,
+		runningPod("ns", "app", "istio-proxy", 1), istiod, kubeProxy,
 		&corev1.Event{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "e"}, Type: "Warning", Reason: "Unhealthy",
 			Message: "probe failed", InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "app"},
@@ -111,6 +113,7 @@ func TestCollect(t *testing.T) {
 	want := []string{
 		"istio-system/logs/istiod-1.discovery.previous.log",
 		"istiod/istiod-1.log",
+		"kube-proxy/kube-proxy-1.log",
 		"ns/events.txt",
 		"ns/logs/app.istio-proxy.log", "ns/logs/app.istio-proxy.previous.log",
 		"ns/objects/configmaps.yaml", "ns/objects/secrets.yaml",

@@ -92,6 +92,36 @@ func (c *collector) istiodTasks(ctx context.Context, since time.Time) []task {
 	return tasks
 }
 
+// The node's programmer of Services and its container: where a request goes to a pod that is no more, its log
+// says whether the rules are late.
+const (
+	kubeProxySelector  = "k8s-app=kube-proxy"
+	kubeProxyContainer = "kube-proxy"
+)
+
+// kubeProxyTasks read all that each node's kube-proxy has logged; it logs little.
+func (c *collector) kubeProxyTasks(ctx context.Context) []task {
+	ctx, cancel := context.WithTimeout(ctx, timing.Request)
+	defer cancel()
+	list, err := c.client.Clientset.CoreV1().Pods(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{LabelSelector: kubeProxySelector})
+	if err != nil {
+		c.note("the list of kube-proxies", err)
+		return nil
+	}
+	var tasks []task
+	for _, pod := range list.Items {
+		name := "kube-proxy/" + pod.Name + ".log"
+		tasks = append(tasks, task{name, func(ctx context.Context) error {
+			text, err := c.client.Logs(ctx, pod.Namespace, pod.Name, kubeProxyContainer, time.Time{})
+			if err != nil {
+				return err
+			}
+			return c.write(name, []byte(text))
+		}})
+	}
+	return tasks
+}
+
 // proxyFiles are what is asked of every proxy.
 var proxyFiles = []struct{ path, suffix string }{
 	{"/config_dump?include_eds", "config_dump.json"},

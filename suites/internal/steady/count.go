@@ -25,6 +25,8 @@ type Count struct {
 	// number; the echo client gives a reason for the first of a run only.
 	Lost    int
 	Reasons map[string]int
+	// From and To are the times between which the runs went that lost something, as logs have them.
+	From, To time.Time
 	// Unmeasured is how many runs of the client ended without an account, Trouble why the first of them did.
 	Unmeasured int
 	Trouble    string
@@ -32,9 +34,12 @@ type Count struct {
 	Lasted time.Duration
 }
 
-// String is the count in a line: "420 sent in 21.0s: 418 answered, 2 lost: 2 × EOF".
+// String is the count in a line: "420 sent in 21.0s: 418 answered, 2 lost between 03:57:26.4 and 03:57:28.5 UTC: 2 × EOF".
 func (c Count) String() string {
 	text := fmt.Sprintf("%d sent in %.1fs: %d answered, %d lost", c.Sent, c.Lasted.Seconds(), c.Sent-c.Lost, c.Lost)
+	if !c.From.IsZero() {
+		text += fmt.Sprintf(" between %s and %s UTC", c.From.UTC().Format(clock), c.To.UTC().Format(clock))
+	}
 	// The most frequent first, and of alike ones always the same.
 	reasons := slices.SortedFunc(maps.Keys(c.Reasons), func(a, b string) int {
 		return cmp.Or(cmp.Compare(c.Reasons[b], c.Reasons[a]), cmp.Compare(a, b))
@@ -51,8 +56,11 @@ func (c Count) String() string {
 	return text
 }
 
-// add takes in one run of the echo client.
-func (c *Count) add(answers echo.Answers, err error) {
+// clock is how times of losses are written.
+const clock = "15:04:05.0"
+
+// add takes in one run of the echo client, and when it went.
+func (c *Count) add(begun, ended time.Time, answers echo.Answers, err error) {
 	if err != nil {
 		if c.Unmeasured++; c.Unmeasured == 1 {
 			c.Trouble = err.Error()
@@ -60,6 +68,7 @@ func (c *Count) add(answers echo.Answers, err error) {
 		return
 	}
 	c.Sent += answers.Sent
+	before := c.Lost
 	if answers.Failed > 0 {
 		c.lose(answers.Failed, reason(answers.Failure))
 	}
@@ -67,6 +76,15 @@ func (c *Count) add(answers echo.Answers, err error) {
 		if answer.Status != http.StatusOK {
 			c.lose(1, answer.String())
 		}
+	}
+	if c.Lost == before {
+		return
+	}
+	if c.From.IsZero() || begun.Before(c.From) {
+		c.From = begun
+	}
+	if ended.After(c.To) {
+		c.To = ended
 	}
 }
 

@@ -14,9 +14,9 @@ func of(lasted time.Duration, runs ...any) Count {
 	for _, run := range runs {
 		switch run := run.(type) {
 		case echo.Answers:
-			c.add(run, nil)
+			c.add(time.Time{}, time.Time{}, run, nil)
 		case error:
-			c.add(echo.Answers{}, run)
+			c.add(time.Time{}, time.Time{}, echo.Answers{}, run)
 		}
 	}
 	return c
@@ -40,6 +40,29 @@ func many(number int) echo.Answers {
 		statuses[i] = 200
 	}
 	return answered(statuses...)
+}
+
+func TestCountTellsWhenItLost(t *testing.T) {
+	at := func(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 500e6, time.UTC) }
+	for name, test := range map[string]struct {
+		lossy []int
+		want  string
+	}{
+		"never":                {nil, "0 lost"},
+		"in one run":           {[]int{2}, "1 lost between 03:04:02.5 and 03:04:04.5 UTC: 1 × 503"},
+		"in runs far apart":    {[]int{2, 6}, "2 lost between 03:04:02.5 and 03:04:08.5 UTC: 2 × 503"},
+		"the later told first": {[]int{6, 2}, "2 lost between 03:04:02.5 and 03:04:08.5 UTC: 2 × 503"},
+	} {
+		c := Count{Lasted: 10 * time.Second}
+		c.add(at(0), at(2), many(40), nil)
+		for _, second := range test.lossy {
+			c.add(at(second), at(second+2), answered(200, 503), nil)
+		}
+		c.add(at(8), at(10), many(40), nil)
+		if got := c.String(); !strings.Contains(got, test.want) {
+			t.Errorf("%s: got %s, want it to contain %s", name, got, test.want)
+		}
+	}
 }
 
 func TestCount(t *testing.T) {

@@ -104,10 +104,11 @@ func (r *Requests) run(ctx context.Context, every time.Duration, halt <-chan str
 			r.mutex.Unlock()
 			go func() {
 				defer func() { <-slots; into.running.Done() }()
+				begun := time.Now()
 				answers, err := r.from.Send(ctx, r.url, batch, r.option...)
 				into.mutex.Lock()
 				defer into.mutex.Unlock()
-				into.count.add(answers, err)
+				into.count.add(begun, time.Now(), answers, err)
 			}()
 		default:
 		}
