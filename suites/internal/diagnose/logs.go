@@ -62,18 +62,12 @@ const (
 
 // istiodTasks read what each control plane logged since a moment and, if it restarted, before.
 func (c *collector) istiodTasks(ctx context.Context, since time.Time) []task {
-	ctx, cancel := context.WithTimeout(ctx, timing.Request)
-	defer cancel()
-	list, err := c.client.Clientset.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: istiodSelector})
-	if err != nil {
-		c.note("the list of istiods", err)
-		return nil
-	}
-	if len(list.Items) == 0 {
+	pods, err := c.labelled(ctx, istiodSelector)
+	if err == nil && len(pods) == 0 {
 		c.remark(remarkIstiod, "there is no pod of an istiod")
 	}
 	var tasks []task
-	for _, pod := range list.Items {
+	for _, pod := range pods {
 		name := "istiod/" + pod.Name + ".log"
 		tasks = append(tasks, task{name, func(ctx context.Context) error {
 			text, err := c.client.Logs(ctx, pod.Namespace, pod.Name, istiodContainer, since)
@@ -101,15 +95,9 @@ const (
 
 // kubeProxyTasks read all that each node's kube-proxy has logged; it logs little.
 func (c *collector) kubeProxyTasks(ctx context.Context) []task {
-	ctx, cancel := context.WithTimeout(ctx, timing.Request)
-	defer cancel()
-	list, err := c.client.Clientset.CoreV1().Pods(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{LabelSelector: kubeProxySelector})
-	if err != nil {
-		c.note("the list of kube-proxies", err)
-		return nil
-	}
+	pods, _ := c.labelled(ctx, kubeProxySelector)
 	var tasks []task
-	for _, pod := range list.Items {
+	for _, pod := range pods {
 		name := "kube-proxy/" + pod.Name + ".log"
 		tasks = append(tasks, task{name, func(ctx context.Context) error {
 			text, err := c.client.Logs(ctx, pod.Namespace, pod.Name, kubeProxyContainer, time.Time{})
@@ -120,6 +108,18 @@ func (c *collector) kubeProxyTasks(ctx context.Context) []task {
 		}})
 	}
 	return tasks
+}
+
+// labelled lists the pods of all namespaces that a selector finds. An error is noted already.
+func (c *collector) labelled(ctx context.Context, selector string) ([]corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, timing.Request)
+	defer cancel()
+	list, err := c.client.Clientset.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		c.note("the list of pods with "+selector, err)
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 // proxyFiles are what is asked of every proxy.
