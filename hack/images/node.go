@@ -39,7 +39,7 @@ var nodeConfig = v1.Config{
 func (b *Builder) node(kubernetes kindconfig.Kubernetes, programs, root, kindFiles *artifact, images []*artifact) *artifact {
 	a := &artifact{
 		name: "node-" + kubernetes.Version, expect: 45 * time.Second,
-		inputs: []string{nodeSetup, isolateUnit, cniConfig, goUnit, goPatch, kubernetes.Pause, fmt.Sprint(nodeConfig)},
+		inputs: []string{nodeSetup, isolateUnit, contentUnit, cniConfig, goUnit, goPatch, kubernetes.Pause, fmt.Sprint(nodeConfig)},
 		needs:  append([]*artifact{programs, root, kindFiles}, images...),
 	}
 	a.build = func(ctx context.Context, out string, log io.Writer) error {
@@ -156,6 +156,13 @@ const goUnit = `[Service]
 Environment=GOGC=400
 `
 
+// contentStore is where the images of a node are; contentUnit has containerd find them.
+const contentStore = "/kind/content"
+
+const contentUnit = `[Service]
+ExecStartPre=/bin/sh -euc "d=/var/lib/containerd/io.containerd.content.v1.content; mkdir -p $$d; mountpoint -q $$d || mount --bind ` + contentStore + ` $$d"
+`
+
 // patches is where kubeadm finds patches of static pods, see kindconfig/cluster-built.yaml.
 const patches = "/etc/mesh-conformance/patches"
 
@@ -181,6 +188,7 @@ func nodeFiles(root string, kubernetes kindconfig.Kubernetes) ([]file, error) {
 	for _, unit := range []string{"kubelet", "containerd"} {
 		files = append(files, file{to: "/etc/systemd/system/" + unit + ".service.d/20-go.conf", content: goUnit, mode: 0o644})
 	}
+	files = append(files, file{to: "/etc/systemd/system/containerd.service.d/30-content.conf", content: contentUnit, mode: 0o644})
 	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		files = append(files, file{to: patches + "/" + component + "+strategic.yaml", content: fmt.Sprintf(goPatch, component), mode: 0o644})
 	}
