@@ -47,7 +47,7 @@ var (
 // awaitFilters waits until a workload's sidecar has filters, in whatever order, and writes traces.
 func awaitFilters(ctx context.Context, workload *echo.Workload, want []string) {
 	GinkgoHelper()
-	Eventually(ctx, held(workload), timing.Push, timing.Poll).Should(ConsistOf(want), "HTTP filters of %s's sidecar", workload.Name)
+	Eventually(ctx, held(workload), timing.Push, timing.Poll).Should(hold(want), "HTTP filters of %s's sidecar", workload.Name)
 	Eventually(ctx, loggers(workload), timing.Push, timing.Poll).Should(HaveEach(ContainElement("filterorder")), "access logs of %s's sidecar", workload.Name)
 	sidecar.ReplayDump(workload, "dynamic_listeners")
 }

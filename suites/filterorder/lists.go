@@ -97,7 +97,7 @@ var (
 
 // everything is a list and the plugin of phase UNSPECIFIED that it leaves out, in any order.
 func everything(list []string, plugin string) types.GomegaMatcher {
-	return ConsistOf(append([]string{plugin}, list...))
+	return hold(append([]string{plugin}, list...))
 }
 
 // Both in one namespace: two would have the address of their services twice in the mesh, and istiod forgets an

@@ -2,6 +2,7 @@ package filterorder
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/onsi/gomega/types"
@@ -46,4 +47,41 @@ func (r *runs) difference() string {
 		}
 	}
 	return ""
+}
+
+// hold holds for the names of filters that are exactly these, in whatever order. The message begins with those
+// that are missing or too many.
+func hold(want []string) types.GomegaMatcher { return &holds{want: want} }
+
+type holds struct{ want, seen []string }
+
+// Match implements gomega's matcher.
+func (h *holds) Match(actual any) (bool, error) {
+	seen, ok := actual.([]string)
+	if !ok {
+		return false, fmt.Errorf("to hold filters is for their names, not for a %T", actual)
+	}
+	h.seen = seen
+	return len(without(h.want, seen)) == 0 && len(without(seen, h.want)) == 0, nil
+}
+
+// FailureMessage implements gomega's matcher.
+func (h *holds) FailureMessage(any) string {
+	return fmt.Sprintf("Expected other filters, missing: %q, too many: %q\nseen: %s", without(h.want, h.seen), without(h.seen, h.want), strings.Join(h.seen, " → "))
+}
+
+// NegatedFailureMessage implements gomega's matcher.
+func (h *holds) NegatedFailureMessage(any) string {
+	return "Expected other filters than " + strings.Join(h.seen, ", ")
+}
+
+// without is what of a list is left when each of some names is taken from it once.
+func without(list, names []string) []string {
+	rest := slices.Clone(list)
+	for _, name := range names {
+		if at := slices.Index(rest, name); at >= 0 {
+			rest = slices.Delete(rest, at, at+1)
+		}
+	}
+	return rest
 }

@@ -136,6 +136,25 @@ func clustersOf(route *routev3.Route) []string {
 	return clusters
 }
 
+// difference is the first between the mirrors that a route is to have and those it has, in fewer words than
+// both lists.
+func difference(want, seen []envoy.Mirror) string {
+	for i := range max(len(want), len(seen)) {
+		switch {
+		case i >= len(want):
+			return fmt.Sprintf("nobody asked for mirror %s", seen[i])
+		case i >= len(seen):
+			return fmt.Sprintf("there is no mirror %s", want[i])
+		case want[i].Cluster != seen[i].Cluster:
+			return fmt.Sprintf("mirror %d is %s, not %s", i+1, seen[i], want[i])
+		case want[i] != seen[i]:
+			share := func(m envoy.Mirror) string { return strings.TrimPrefix(m.String(), m.Cluster+" ") }
+			return fmt.Sprintf("mirror %s has %s, not %s", want[i].Cluster, share(seen[i]), share(want[i]))
+		}
+	}
+	return "the mirrors are the right ones"
+}
+
 // shadow is the authority of the copy of a request: Envoy marks the host, and leaves the port what it is.
 func shadow(authority string) string {
 	host, port, found := strings.Cut(authority, ":")

@@ -169,3 +169,20 @@ func TestFingerprint(t *testing.T) {
 		t.Errorf("content of %d characters", len(one))
 	}
 }
+
+func TestDifference(t *testing.T) {
+	all, half := envoy.Mirror{Cluster: "all", Parts: 100, Of: 100}, envoy.Mirror{Cluster: "half", Parts: 50, Of: 100}
+	whole := half
+	whole.Parts = 100
+	for want, mirrors := range map[string][2][]envoy.Mirror{
+		"the mirrors are the right ones":                        {{all, half}, {all, half}},
+		"nobody asked for mirror half 50/100 untraced":          {{all}, {all, half}},
+		"there is no mirror half 50/100 untraced":               {{all, half}, {all}},
+		"mirror 1 is half 50/100 untraced, not all 100/100":     {{all, half}, {half, all}},
+		"mirror half has 100/100 untraced, not 50/100 untraced": {{all, half}, {all, whole}},
+	} {
+		if got := difference(mirrors[0], mirrors[1]); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}

@@ -57,7 +57,13 @@ func (s *stage) awaitMirrors(ctx context.Context, config, host string, want []en
 		var err error
 		route, err = s.route(ctx, config, host)
 		return envoy.Mirrors(route), err
-	}, timing.Push, timing.Poll).Should(match.BeMirrors(want...), "route of %s at %s", host, s.proxy)
+	}, timing.Push, timing.Poll).Should(match.BeMirrors(want...), func() string {
+		at := fmt.Sprintf("route of %s at %s", host, s.proxy)
+		if route == nil {
+			return at
+		}
+		return difference(want, envoy.Mirrors(route)) + ", " + at
+	})
 	evidence.Config("request_mirror_policies of "+host, "%s", want)
 	evidence.Replay("kubectl exec -n %s %s -- pilot-agent request GET 'config_dump?resource=dynamic_route_configs'", s.proxy.Namespace, s.proxy.Pod)
 	return route

@@ -2,7 +2,10 @@ package upgrade
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -126,19 +129,34 @@ func (b *bed) holds(ctx context.Context, all kindconfig.Release, but fleet) {
 // stay watches that no workload restarts that the bed does not restart itself.
 func (b *bed) stay(ctx context.Context) {
 	GinkgoHelper()
-	var staying []any
-	for _, workload := range b.apps {
-		staying = append(staying, SatisfyAll(
-			HaveField("UID", workload.Pod.UID),
-			HaveField("DeletionTimestamp", BeNil()),
-			HaveField("Status.ContainerStatuses", HaveEach(HaveField("RestartCount", BeZero()))),
-		))
-	}
-	Consistently(ctx, func(ctx context.Context) ([]corev1.Pod, error) {
+	Consistently(ctx, func(ctx context.Context) ([]string, error) {
 		var pods corev1.PodList
 		err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(b.namespace), ctrl.HasLabels{"app"})
-		return pods.Items, err
-	}, timing.Quiet, timing.Poll).Should(ContainElements(staying...), "a workload's pod does not stay as it was")
+		var changed []string
+		for _, name := range slices.Sorted(maps.Keys(b.apps)) {
+			if what := changeOf(b.apps[name].Pod, pods.Items); what != "" {
+				changed = append(changed, what)
+			}
+		}
+		return changed, err
+	}, timing.Quiet, timing.Poll).Should(BeEmpty(), "pods of workloads that do not stay as they were")
+}
+
+// changeOf is what became of a pod, "" where it is among those there are and as it was.
+func changeOf(pod *corev1.Pod, among []corev1.Pod) string {
+	at := slices.IndexFunc(among, func(one corev1.Pod) bool { return one.UID == pod.UID })
+	if at < 0 {
+		return pod.Name + " is gone"
+	}
+	if among[at].DeletionTimestamp != nil {
+		return pod.Name + " is going"
+	}
+	for _, container := range among[at].Status.ContainerStatuses {
+		if container.RestartCount > 0 {
+			return fmt.Sprintf("container %s of %s has restarted", container.Name, pod.Name)
+		}
+	}
+	return ""
 }
 
 // talk sends requests from one workload to another and demands mutual TLS.
@@ -174,10 +192,19 @@ func (b *bed) gatewayMoves(ctx context.Context, to kindconfig.Release) {
 	begun := time.Now()
 	Eventually(ctx, gateway.Deployment(b.namespace, entrance), timing.Push, timing.Poll).Should(SatisfyAll(
 		HaveField("UID", b.web.UID),
-		HaveField("Spec.Template.Spec.Containers", ConsistOf(HaveField("Image", image))),
+		WithTransform(imagesOf, HaveExactElements(image)),
 	), "the Deployment of Gateway %s", entrance)
 	Expect(kube.Shared().WaitAvailable(ctx, b.namespace, gateway.ManagedName(entrance))).To(Succeed())
 	Eventually(ctx, proxies(b.namespace), timing.Push, timing.Poll).Should(HaveKeyWithValue(entrance, to.Istio), "the release of the gateway's proxy")
 	evidence.Look(b.namespace, "deployment", gateway.ManagedName(entrance))
 	evidence.API("Deployment of the Gateway", "image %s, UID %s as before, rolled out %.1fs later", image, b.web.UID, time.Since(begun).Seconds())
+}
+
+// imagesOf are the images of a Deployment's containers.
+func imagesOf(deployment *appsv1.Deployment) []string {
+	var images []string
+	for _, container := range deployment.Spec.Template.Spec.Containers {
+		images = append(images, container.Image)
+	}
+	return images
 }

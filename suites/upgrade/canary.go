@@ -46,7 +46,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 	})
 
 	It("starts from the old revision, to which the tag leads", func(ctx SpecContext) {
-		Expect(leadsTo(ctx)).To(Equal(older.Revision))
+		tagLeadsTo(ctx, older.Revision)
 		b.holds(ctx, before(), nil)
 		b.talk(ctx, client, serverA)
 		b.losesNothing(ctx, "before anything changes")
@@ -55,14 +55,14 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 	It("installs the new revision beside the old one, and neither tag nor workload moves", func(ctx SpecContext) {
 		install(ctx, b.installer, subject(), newer)
 		b.stay(ctx)
-		Expect(leadsTo(ctx)).To(Equal(older.Revision))
+		tagLeadsTo(ctx, older.Revision)
 		b.holds(ctx, before(), nil)
 		b.losesNothing(ctx, "while the new revision is installed")
 	})
 
 	It("moves a managed gateway with the tag, and no sidecar", func(ctx SpecContext) {
 		setTag(ctx, b.installer, subject(), subject())
-		Expect(leadsTo(ctx)).To(Equal(newer.Revision))
+		tagLeadsTo(ctx, newer.Revision)
 		b.gatewayMoves(ctx, subject())
 		b.stay(ctx)
 		b.holds(ctx, before(), fleet{entrance: subject().Istio})
@@ -73,7 +73,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.restart(ctx, serverA)
 		pinned = echo.Restart(ctx, pinned)
 		b.holds(ctx, before(), fleet{entrance: subject().Istio, serverA: subject().Istio})
-		Expect(proxies(pinned.Namespace)(ctx)).To(Equal(fleet{neighbour: before().Istio}))
+		Expect(proxies(pinned.Namespace)(ctx)).To(Equal(fleet{neighbour: before().Istio}), "the releases of the proxies of the namespace that names the old revision")
 		for _, other := range []string{client, serverB} {
 			b.talk(ctx, other, serverA)
 			b.talk(ctx, serverA, other)
@@ -90,7 +90,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 
 	It("rolls back with the tag: the gateway, and a workload that restarts", func(ctx SpecContext) {
 		setTag(ctx, b.installer, subject(), before())
-		Expect(leadsTo(ctx)).To(Equal(older.Revision))
+		tagLeadsTo(ctx, older.Revision)
 		b.gatewayMoves(ctx, before())
 		b.stay(ctx)
 		b.restart(ctx, serverA)
@@ -116,19 +116,19 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		evidence.API("istiod "+before().Istio, "%s is gone", older.Deployment())
 
 		b.stay(ctx)
-		Expect(leadsTo(ctx)).To(Equal(newer.Revision))
+		tagLeadsTo(ctx, newer.Revision)
 		b.obeys(ctx, client, serverA)
 		b.holds(ctx, subject(), nil)
 		b.losesNothing(ctx, "while the old revision is uninstalled")
 	})
 })
 
-// leadsTo is the revision whose istiod the tag's webhook asks.
-func leadsTo(ctx context.Context) string {
+// tagLeadsTo asserts of which revision the istiod is that the tag's webhook asks.
+func tagLeadsTo(ctx context.Context, revision string) {
 	GinkgoHelper()
-	name := "istio-revision-tag-" + tag
-	webhook, err := kube.Getter[admissionv1.MutatingWebhookConfiguration]("", name)(ctx)
+	webhook, err := kube.Getter[admissionv1.MutatingWebhookConfiguration]("", "istio-revision-tag-"+tag)(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	evidence.API("tag "+tag, "leads to revision %s", webhook.Labels["istio.io/rev"])
-	return webhook.Labels["istio.io/rev"]
+	found := webhook.Labels["istio.io/rev"]
+	evidence.API("tag "+tag, "leads to revision %s", found)
+	Expect(found).To(Equal(revision), "the revision to which tag %s leads", tag)
 }

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/kindconfig"
@@ -98,5 +99,27 @@ func TestWorkloadOf(t *testing.T) {
 	}
 	if got := (fleet{"web": "2", "client": "1"}).String(); got != "client 1, web 2" {
 		t.Errorf("a fleet is %q", got)
+	}
+}
+
+func TestChangeOf(t *testing.T) {
+	pod := func(uid types.UID, restarts int32, going bool) corev1.Pod {
+		made := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "client-1", UID: uid}}
+		made.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "echo"}, {Name: "istio-proxy", RestartCount: restarts}}
+		if going {
+			made.DeletionTimestamp = &metav1.Time{}
+		}
+		return made
+	}
+	was := pod("a", 0, false)
+	for want, among := range map[string][]corev1.Pod{
+		"":                  {pod("b", 1, true), pod("a", 0, false)},
+		"client-1 is gone":  {pod("b", 0, false)},
+		"client-1 is going": {pod("a", 0, true)},
+		"container istio-proxy of client-1 has restarted": {pod("a", 1, false)},
+	} {
+		if got := changeOf(&was, among); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
 	}
 }

@@ -72,7 +72,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 
 			It("replaces istiod by that of "+leap.goal+", while no workload restarts and no request is lost", func(ctx SpecContext) {
 				install(ctx, b.installer, leap.to(), inPlace())
-				Expect(imageOf(ctx, inPlace())).To(Equal(leap.to().Hub + "/pilot:" + leap.to().Tag))
+				Expect(imageOf(ctx, inPlace())).To(Equal(leap.to().Hub+"/pilot:"+leap.to().Tag), "the image of istiod")
 				b.stay(ctx)
 				b.losesNothing(ctx, "while istiod is replaced")
 			})

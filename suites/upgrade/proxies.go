@@ -27,6 +27,9 @@ func (f fleet) String() string {
 	return strings.Join(all, ", ")
 }
 
+// GomegaString has matchers show the fleet as String does, in an order that two can be compared in.
+func (f fleet) GomegaString() string { return f.String() }
+
 // proxies asks every proxy of a namespace for its release. Pods on their way out are left aside.
 func proxies(namespace string) func(context.Context) (fleet, error) {
 	return func(ctx context.Context) (fleet, error) {
