@@ -27,6 +27,12 @@ func Refused(ctx context.Context, namespace, fixture string) string {
 	client := Shared()
 	evidence.Replay("%s", applyCommand(namespace, fixture))
 	_, err = client.ApplyObjects(ctx, namespace, objects)
+	if err == nil {
+		// Fixtures share a name: what was taken must not stand in the way of the refusals after it.
+		ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
+			gomega.Expect(client.Client.Delete(ctx, object)).To(gomega.Succeed())
+		})
+	}
 	gomega.Expect(err).To(gomega.HaveOccurred(), "the cluster took the %s of %s, which it has to refuse", what, fixture)
 	evidence.API(what+" of "+fixture, "refused: %v", err)
 
