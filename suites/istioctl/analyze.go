@@ -68,9 +68,9 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 	DescribeTable("says of the webhooks of an external control plane",
 		func(ctx SpecContext, fixture, origin string, codes ...any) {
 			place := newWorkplace()
-			arguments := []string{"analyze", "--use-kube=false", "--output=json", place.fixture("istioctl/"+fixture, "")}
-			offline := func(binary istioctl.Binary) []istioctl.Message {
-				messages, err := binary.In(string(place)).Offline(ctx, "", arguments...).Messages()
+			offline := func(binary istioctl.Binary, alter ...func(*unstructured.Unstructured)) []istioctl.Message {
+				file := place.fixture("istioctl/"+fixture, "", alter...)
+				messages, err := binary.In(string(place)).Offline(ctx, "", "analyze", "--use-kube=false", "--output=json", file).Messages()
 				Expect(err).NotTo(HaveOccurred())
 				return messages
 			}
@@ -80,6 +80,11 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 
 			By("asking the release before")
 			Expect(on(offline(istioctl.Before()), origin)).To(BeEmpty())
+
+			By("looking at the same webhooks with an address that is no name")
+			evidence.Replay(`kubectl patch --local --type=json -p '[{"op":"replace","path":"/webhooks/0/clientConfig","value":{"url":"https://192.0.2.10:15017"}}]' `+
+				`-o yaml -f fixtures/istioctl/%s | sed 's/^apiVersion:/---\n&/' > addressed.yaml && mv addressed.yaml fixtures/istioctl/%[1]s`, fixture)
+			Expect(on(offline(istioctl.Subject(), addressed), origin)).To(ConsistOf("IST0164"), "messages about %s with an address", origin)
 		},
 		Entry("IST0164 where the address is no name", "external-control-plane.yaml",
 			"ValidatingWebhookConfiguration istio-validator-external-istiod", "IST0164"),
@@ -125,6 +130,16 @@ func gatewayPorts(bed *proxies) {
 		By("asking the release before")
 		Expect(istioctl.On(analyze(istioctl.Before()), origin)).To(ConsistOf("IST0104"))
 	})
+}
+
+// addressed gives the first webhook of a configuration an address that is no name.
+func addressed(configuration *unstructured.Unstructured) {
+	GinkgoHelper()
+	webhooks, _, err := unstructured.NestedSlice(configuration.Object, "webhooks")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(webhooks).NotTo(BeEmpty(), "webhooks of %s", configuration.GetName())
+	webhooks[0].(map[string]any)["clientConfig"] = map[string]any{"url": "https://192.0.2.10:15017"}
+	Expect(unstructured.SetNestedSlice(configuration.Object, webhooks, "webhooks")).To(Succeed())
 }
 
 // listRequest is what client-go logs of a request for a list of ConfigMaps.

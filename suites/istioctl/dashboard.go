@@ -2,9 +2,11 @@ package istioctl
 
 import (
 	"encoding/json"
+	"regexp"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
@@ -23,13 +25,7 @@ func dashboards(bed *proxies) {
 			dashboard := open(ctx, "deployment/"+name+"."+bed.namespace)
 			page, err := dashboard.Get(ctx, "/server_info")
 			Expect(err).NotTo(HaveOccurred())
-			var info struct {
-				Node struct{ ID string }
-			}
-			Expect(json.Unmarshal([]byte(page), &info)).To(Succeed())
-			pod := bed.workloads[name].Pod
-			Expect(info.Node.ID).To(Equal(nodeID(kind, pod)), "node id at %s, opened for %s", dashboard.URL, name)
-			evidence.Config("node id at "+dashboard.URL+"/server_info", "%s", info.Node.ID)
+			expectNode(page, kind, bed.workloads[name].Pod, dashboard)
 
 			By("ending it as a user does")
 			outcome, err := dashboard.Stop()
@@ -47,7 +43,8 @@ func dashboards(bed *proxies) {
 		dashboard := open(ctx, pod.Name+"."+bed.namespace)
 		page, err := dashboard.Get(ctx, "/server_info")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(page).To(And(ContainSubstring("Hostname="+pod.Name), ContainSubstring("ServicePort=15000")), "what %s shows", dashboard.URL)
+		expectEcho(page, "Hostname", pod.Name, dashboard)
+		expectEcho(page, "ServicePort", "15000", dashboard)
 		evidence.API("page at "+dashboard.URL, "Hostname=%s, ServicePort=15000", pod.Name)
 	})
 
@@ -55,8 +52,7 @@ func dashboards(bed *proxies) {
 		dashboard := open(ctx, "--selector=app=server", "--namespace="+bed.namespace)
 		page, err := dashboard.Get(ctx, "/server_info")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(page).To(ContainSubstring(nodeID("sidecar", bed.workloads["server"].Pod)), "what %s shows", dashboard.URL)
-		evidence.Config("node id at "+dashboard.URL+"/server_info", "%s", nodeID("sidecar", bed.workloads["server"].Pod))
+		expectNode(page, "sidecar", bed.workloads["server"].Pod, dashboard)
 	})
 
 	It("opens, by dashboard proxy, another port where it is told to", func(ctx SpecContext) {
@@ -64,7 +60,8 @@ func dashboards(bed *proxies) {
 		dashboard := open(ctx, pod.Name+"."+bed.namespace, "--ui-port=15999")
 		page, err := dashboard.Get(ctx, "/")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(page).To(ContainSubstring("ServicePort=15999"), "what %s shows", dashboard.URL)
+		expectEcho(page, "Hostname", pod.Name, dashboard)
+		expectEcho(page, "ServicePort", "15999", dashboard)
 		evidence.API("page at "+dashboard.URL, "ServicePort=15999 of %s", pod.Name)
 	})
 
@@ -88,4 +85,31 @@ func dashboards(bed *proxies) {
 		By("asking without flags, which it does not get to know")
 		Expect(istioctl.Before().Run(ctx, "dashboard", "proxy")).To(istioctl.Exit(1, `unknown dashboard "proxy"`))
 	})
+}
+
+// expectNode judges whose admin page it is that a dashboard shows.
+func expectNode(page, kind string, pod *corev1.Pod, dashboard *istioctl.Dashboard) {
+	GinkgoHelper()
+	var info struct {
+		Node struct{ ID string }
+	}
+	Expect(json.Unmarshal([]byte(page), &info)).To(Succeed(), "page at %s: %s", dashboard.URL, page)
+	// Identical, since Equal shows only where two long strings begin to differ.
+	Expect(info.Node.ID).To(BeIdenticalTo(nodeID(kind, pod)), "node id at %s", dashboard.URL)
+	evidence.Config("node id at "+dashboard.URL+"/server_info", "%s", info.Node.ID)
+}
+
+// expectEcho judges one line of what the echo server says, at the page that a dashboard shows.
+func expectEcho(page, key, want string, dashboard *istioctl.Dashboard) {
+	GinkgoHelper()
+	Expect(echoed(page, key)).To(BeIdenticalTo(want), "%s that the page at %s shows", key, dashboard.URL)
+}
+
+// echoed is the value of a line key=value, "" where there is none.
+func echoed(page, key string) string {
+	found := regexp.MustCompile(`(?m)^` + key + `=(\S*)$`).FindStringSubmatch(page)
+	if found == nil {
+		return ""
+	}
+	return found[1]
 }

@@ -1,6 +1,8 @@
 package istioctl
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -50,19 +52,27 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 	})
 
 	It("reports the state of its proxies", func(ctx SpecContext) {
-		outcome := istioctl.Subject().Run(ctx, "proxy-status", revision)
-		Expect(outcome).To(istioctl.Exit(0, "ghost."+namespace, "SYNCED", mesh.Switched().Deployment()))
-		evidence.API("proxy-status", "%s", rowOf(outcome.Stdout, "ghost."+namespace))
+		subject := istioctl.Subject()
+		outcome := subject.Run(ctx, "proxy-status", revision)
+		Expect(outcome).To(istioctl.Exit(0))
+		// Its own row: other specs' proxies have theirs beside it.
+		row := rowOf(outcome.Stdout, "ghost."+namespace)
+		Expect(row).To(And(ContainSubstring(" SYNCED "), ContainSubstring(" "+mesh.Switched().Deployment()+"-"), HaveSuffix(" "+subject.Version)),
+			"row of ghost.%s", namespace)
+		evidence.API("proxy-status", "%s", row)
 
 		By("asking with the release before")
 		Expect(istioctl.Before().Run(ctx, "proxy-status", revision)).To(istioctl.Exit(1, refusedPort))
 	})
 
 	It("reports its remote clusters", func(ctx SpecContext) {
-		outcome := istioctl.Subject().Run(ctx, "remote-clusters", revision)
-		Expect(outcome).To(istioctl.Exit(0, "SECRET"))
-		Expect(outcome).NotTo(istioctl.Say(refusedPort))
-		evidence.API("remote-clusters", "%s", strings.TrimSpace(outcome.Stdout))
+		// There is none, and the head of an empty list does not tell who gave it: the log of requests does.
+		outcome := istioctl.Subject().Run(ctx, "remote-clusters", revision, "--vklog=6")
+		Expect(outcome).To(istioctl.Exit(0))
+		Expect(rowOf(outcome.Stdout, "NAME")).To(Equal("NAME SECRET STATUS ISTIOD"), "head of the list")
+		asked := forwarded(outcome.Stdout + "\n" + outcome.Stderr)
+		Expect(asked).To(HaveExactElements(HavePrefix(mesh.Switched().Deployment()+"-")), "pods asked")
+		evidence.API("remote-clusters", "%s, from %v", rowOf(outcome.Stdout, "NAME"), asked)
 
 		By("asking with the release before")
 		Expect(istioctl.Before().Run(ctx, "remote-clusters", revision)).To(istioctl.Exit(1, refusedPort))
@@ -84,6 +94,20 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 		Expect(istioctl.Before().Run(ctx, arguments...)).To(istioctl.Exit(1, refusedPort))
 	})
 })
+
+// forwarding is what client-go logs of a port that it forwards to a pod.
+var forwarding = regexp.MustCompile(`POST https?://\S+/pods/([^/\s]+)/portforward`)
+
+// forwarded are the pods that ports were forwarded to, by a log.
+func forwarded(log string) []string {
+	var pods []string
+	for _, match := range forwarding.FindAllStringSubmatch(log, -1) {
+		if !slices.Contains(pods, match[1]) {
+			pods = append(pods, match[1])
+		}
+	}
+	return pods
+}
 
 // rowOf is the row of a table that begins with a word, its columns one blank apart.
 func rowOf(table, first string) string {

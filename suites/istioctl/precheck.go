@@ -3,7 +3,6 @@ package istioctl
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/onsi/gomega/types"
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/suites/internal/evidence"
@@ -51,12 +50,12 @@ func prechecks(bed *proxies) {
 		Entry("as JSON", "json", func(outcome istioctl.Outcome) {
 			messages, err := outcome.Messages()
 			Expect(err).NotTo(HaveOccurred())
-			Expect(messages).To(ContainElement(aboutAlpha(origin)))
+			expectAlpha(messages, origin())
 		}),
 		Entry("as YAML", "yaml", func(outcome istioctl.Outcome) {
 			var messages []istioctl.Message
 			Expect(yaml.Unmarshal([]byte(outcome.Stdout), &messages)).To(Succeed(), outcome.String())
-			Expect(messages).To(ContainElement(aboutAlpha(origin)))
+			expectAlpha(messages, origin())
 		}),
 		Entry("as a log", "log", func(outcome istioctl.Outcome) {
 			Expect(outcome).To(istioctl.Say("Info [" + alphaFeature + "] (" + origin() + ")"))
@@ -73,6 +72,9 @@ func prechecks(bed *proxies) {
 	)
 }
 
-func aboutAlpha(origin func() string) types.GomegaMatcher {
-	return And(HaveField("Code", alphaFeature), HaveField("Level", "Info"), HaveField("Origin", origin()))
+func expectAlpha(messages []istioctl.Message, origin string) {
+	GinkgoHelper()
+	Expect(istioctl.On(messages, origin)).To(ContainElement(alphaFeature), "messages about %s, of %v", origin, messages)
+	Expect(messages).To(ContainElement(And(HaveField("Code", alphaFeature), HaveField("Level", "Info"), HaveField("Origin", origin))),
+		"messages, one of them of level Info")
 }

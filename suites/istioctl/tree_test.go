@@ -1,6 +1,7 @@
 package istioctl
 
 import (
+	"strings"
 	"testing"
 
 	"mesh-conformance/suites/internal/catalogue"
@@ -15,6 +16,42 @@ func TestRowOf(t *testing.T) {
 		if got := rowOf(table, first); got != want {
 			t.Errorf("%s: got %q, want %q", first, got, want)
 		}
+	}
+}
+
+func TestForwarded(t *testing.T) {
+	log := `POST https://127.0.0.1:1/api/v1/namespaces/istio-system/pods/istiod-a-1/portforward 101 Switching Protocols in 3 milliseconds
+GET https://127.0.0.1:1/api/v1/namespaces/istio-system/pods?labelSelector=app%3Distiod 200 OK
+POST https://127.0.0.1:1/api/v1/namespaces/istio-system/pods/istiod-a-1/portforward 101 Switching Protocols
+POST https://127.0.0.1:1/api/v1/namespaces/istio-system/pods/istiod-b-2/portforward 101 Switching Protocols`
+	if got := strings.Join(forwarded(log), " "); got != "istiod-a-1 istiod-b-2" {
+		t.Errorf("got %q", got)
+	}
+	if got := forwarded("Error: connection refused"); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestEchoed(t *testing.T) {
+	page := "ServiceVersion=\nServicePort=15999\nHostname=ztunnel-1\n"
+	for key, want := range map[string]string{"ServicePort": "15999", "Hostname": "ztunnel-1", "Port": "", "ServiceVersion": ""} {
+		if got := echoed(page, key); got != want {
+			t.Errorf("%s: got %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestChanged(t *testing.T) {
+	before := map[string]string{"http": "info", "admin": "info", "old": "info"}
+	if got := changed(before, before); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+	got := strings.Join(changed(before, map[string]string{"http": "error", "admin": "info", "new": "info"}), "; ")
+	if got != `http: "info", now "error"; new: "", now "info"; old: "info", now gone` {
+		t.Error(got)
+	}
+	if some := among(before, map[string]string{"http": "x", "nobody": "x"}); len(some) != 2 || some["http"] != "info" || some["nobody"] != "" {
+		t.Errorf("got %v", some)
 	}
 }
 

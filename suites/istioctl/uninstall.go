@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
@@ -60,6 +61,10 @@ var _ = Describe("istioctl operator remove", Label(catalogue.Istioctl), Ordered,
 		var there string
 		for _, name := range []string{"istio-operator", "istio-operator-canary"} {
 			found, err := kube.Getter[appsv1.Deployment](namespace, name)(ctx)
+			// What cannot be read is not gone.
+			if ctrl.IgnoreNotFound(err) != nil {
+				return "", err
+			}
 			if err == nil && found.DeletionTimestamp == nil {
 				if there != "" {
 					there += " "
@@ -97,7 +102,9 @@ var _ = Describe("istioctl operator remove", Label(catalogue.Istioctl), Ordered,
 	})
 
 	It("removes all revisions where it is told to purge", func(ctx SpecContext) {
-		Expect(remove(ctx, istioctl.Subject(), "--purge")).To(istioctl.Exit(0))
+		expectStaying(ctx, bothStay)
+		Expect(remove(ctx, istioctl.Subject(), "--purge")).To(istioctl.Exit(0,
+			"Removed Deployment:"+namespace+":istio-operator.", "Removed Deployment:"+namespace+":istio-operator-canary."))
 		expectStaying(ctx, "")
 	})
 })

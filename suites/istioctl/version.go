@@ -1,6 +1,8 @@
 package istioctl
 
 import (
+	"regexp"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -30,14 +32,25 @@ func versions(bed *proxies) {
 				}
 			})
 			arguments := []string{"version", "--istioNamespace=" + bed.namespace, "--revision=shaped", "--output=json"}
-			Expect(istioctl.Subject().Run(ctx, arguments...)).To(istioctl.Say(`ServicePort=` + port + `\n`))
+			expectAsked(istioctl.Subject().Run(ctx, arguments...), port)
 			evidence.API("asked with annotation "+portAnnotation+"="+annotation, "port %s", port)
 
 			By("asking with the release before, which knows one port")
-			Expect(istioctl.Before().Run(ctx, arguments...)).To(istioctl.Say(`ServicePort=15014\n`))
+			expectAsked(istioctl.Before().Run(ctx, arguments...), "15014")
 		},
 		Entry("at the port that its annotation prometheus.io/port gives", "15999", "15999"),
 		Entry("at port 15014 where it has no annotation, wherever it listens", "", "15014"),
 		Entry("at port 15014 where the annotation is no number", "metrics", "15014"),
 	)
+}
+
+// askedPort is where the emulated istiod's answer, quoted in JSON, names the port.
+var askedPort = regexp.MustCompile(`ServicePort=(\d+)\\n`)
+
+// expectAsked judges at which port istioctl asked for the version.
+func expectAsked(outcome istioctl.Outcome, port string) {
+	GinkgoHelper()
+	found := askedPort.FindStringSubmatch(outcome.Stdout)
+	Expect(found).To(HaveLen(2), "no answer of the emulated istiod: %s", outcome)
+	Expect(found[1]).To(Equal(port), "port that %q asked", outcome.Command)
 }

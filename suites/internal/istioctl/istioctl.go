@@ -60,11 +60,29 @@ type Outcome struct {
 
 // String is the outcome for messages.
 func (o Outcome) String() string {
-	said := strings.TrimSpace(strings.TrimSpace(o.Stdout) + "\n" + strings.TrimSpace(o.Stderr))
-	if said == "" {
-		said = "nothing"
+	return fmt.Sprintf("exit code %d of %q, which said: %s", o.Code, o.Command, o.said())
+}
+
+// inBrief is the outcome with the end of what it said first, which most often says why: the command is long, and
+// reports show the beginning of a message.
+func (o Outcome) inBrief() string {
+	lines := strings.Split(o.said(), "\n")
+	end := []rune(strings.TrimSpace(lines[len(lines)-1]))
+	if len(end) > briefRunes {
+		end = append(end[:briefRunes], '…')
 	}
-	return fmt.Sprintf("exit code %d of %q, which said: %s", o.Code, o.Command, said)
+	return fmt.Sprintf("exit code %d, at last %q, of %q, which said: %s", o.Code, string(end), o.Command, o.said())
+}
+
+// briefRunes bounds the end of what was said.
+const briefRunes = 100
+
+// said is what it wrote, on either output.
+func (o Outcome) said() string {
+	if said := strings.TrimSpace(strings.TrimSpace(o.Stdout) + "\n" + strings.TrimSpace(o.Stderr)); said != "" {
+		return said
+	}
+	return "nothing"
 }
 
 // Run runs it against the shared cluster, with nothing to read on its standard input. That it ends with another
@@ -101,8 +119,11 @@ func (b Binary) run(ctx context.Context, kubeconfig, answer string, arguments []
 	err := cmd.Run()
 	outcome := Outcome{Command: Line(b.Name, answer, arguments), Stdout: stdout.String(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
-		ginkgo.Fail(fmt.Sprintf("%s: %v; %s", outcome.Command, errors.Join(err, ctx.Err()), outcome))
+	if err != nil && ctx.Err() != nil {
+		ginkgo.Fail(fmt.Sprintf("%q did not end within %s, and said by then: %s", outcome.Command, timing.Push, outcome.said()))
+	}
+	if err != nil && !errors.As(err, &exit) {
+		ginkgo.Fail(fmt.Sprintf("%s: %v; %s", outcome.Command, err, outcome))
 	}
 	evidence.Replay("%s", outcome.Command)
 	return outcome

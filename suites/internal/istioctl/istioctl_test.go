@@ -31,7 +31,7 @@ func TestExit(t *testing.T) {
 	}{
 		"code":               {1, nil, true, ""},
 		"words on both":      {1, []string{"two", "three"}, true, ""},
-		"another code":       {0, nil, false, `wanted exit code 0, got exit code 1 of "istioctl x", which said: one two`},
+		"another code":       {0, nil, false, `wanted exit code 0, got exit code 1, at last "Error: three", of "istioctl x", which said: one two`},
 		"a word is missing":  {1, []string{"two", "four"}, false, `wanted exit code 1 and the words ["four"], got exit code 1`},
 		"both are different": {2, []string{"four"}, false, `wanted exit code 2 and the words ["four"]`},
 	} {
@@ -51,9 +51,19 @@ func TestExit(t *testing.T) {
 
 func TestSay(t *testing.T) {
 	for text, want := range map[string]bool{"two": true, "three": true, "four": false} {
-		if got, err := Say(text).Match(Outcome{Stdout: "one two", Stderr: "three"}); err != nil || got != want {
+		outcome := Outcome{Command: "istioctl x", Stdout: "one two", Stderr: "three\n"}
+		if got, err := Say(text).Match(outcome); err != nil || got != want {
 			t.Errorf("%s: %t, %v", text, got, err)
 		}
+		if said := Say(text).FailureMessage(outcome); !strings.HasPrefix(said, `wanted the words ["`+text+`"], got exit code 0, at last "three"`) {
+			t.Error(said)
+		}
+		if said := Say(text).NegatedFailureMessage(outcome); !strings.HasPrefix(said, `wanted anything but the words ["`+text+`"], got `) {
+			t.Error(said)
+		}
+	}
+	if _, err := Say("two").Match("text"); err == nil {
+		t.Error("a string was taken for an outcome")
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 )
 
@@ -43,17 +42,37 @@ func (m *exit) FailureMessage(actual any) string {
 	if missing := m.missing(outcome); len(missing) > 0 {
 		wanted += fmt.Sprintf(" and the words %q", missing)
 	}
-	return fmt.Sprintf("wanted %s, got %s", wanted, outcome)
+	return fmt.Sprintf("wanted %s, got %s", wanted, outcome.inBrief())
 }
 
 func (m *exit) NegatedFailureMessage(actual any) string {
 	outcome, _ := asOutcome(actual)
-	return fmt.Sprintf("wanted anything but exit code %d with the words %q, got %s", m.code, m.texts, outcome)
+	return fmt.Sprintf("wanted anything but exit code %d with the words %q, got %s", m.code, m.texts, outcome.inBrief())
 }
 
 // Say holds for an outcome that has the text on either output.
 func Say(text string) types.GomegaMatcher {
-	return gomega.WithTransform(func(outcome Outcome) string { return outcome.String() }, gomega.ContainSubstring(text))
+	return &say{exit{texts: []string{text}}}
+}
+
+type say struct{ exit }
+
+func (m *say) Match(actual any) (bool, error) {
+	outcome, err := asOutcome(actual)
+	if err != nil {
+		return false, err
+	}
+	return len(m.missing(outcome)) == 0, nil
+}
+
+func (m *say) FailureMessage(actual any) string {
+	outcome, _ := asOutcome(actual)
+	return fmt.Sprintf("wanted the words %q, got %s", m.texts, outcome.inBrief())
+}
+
+func (m *say) NegatedFailureMessage(actual any) string {
+	outcome, _ := asOutcome(actual)
+	return fmt.Sprintf("wanted anything but the words %q, got %s", m.texts, outcome.inBrief())
 }
 
 func asOutcome(actual any) (Outcome, error) {
