@@ -17,7 +17,7 @@ func TestAdaptNodeFile(t *testing.T) {
 			"/etc/containerd/config.toml", "[plugins]\n  sandbox_image = \"registry.k8s.io/pause:3.7\"\n  other = 1",
 			"[plugins]\n  sandbox_image = \"registry.k8s.io/pause:3.9\"\n  other = 1",
 		},
-		"the runtime":   {"/etc/containerd/config.toml", "  SystemdCgroup = true", "  SystemdCgroup = true\n  BinaryName = \"/usr/bin/crun\""},
+		"the runtime":   {"/etc/containerd/config.toml", "  SystemdCgroup = true", "  SystemdCgroup = false\n  BinaryName = \"/usr/bin/crun\""},
 		"the OOM score": {"/etc/containerd/config.toml", "  restrict_oom_score_adj = false", "  restrict_oom_score_adj = true"},
 		"limits of containerd's unit": {
 			"/etc/systemd/system/containerd.service", "[Service]\nLimitNOFILE=infinity\nTasksMax=infinity\nOOMScoreAdjust=-999\nRestart=always",
