@@ -29,7 +29,7 @@ func contextOf(pod *corev1.Pod, container string) (*corev1.SecurityContext, erro
 		return nil, fmt.Errorf("pod %s has no container %s", pod.Name, container)
 	}
 	if all[at].SecurityContext == nil {
-		return nil, fmt.Errorf("container %s has no security context", container)
+		return nil, fmt.Errorf("container %s has no security context: neither who wrote the pod nor an admission gave it one", container)
 	}
 	return all[at].SecurityContext, nil
 }
@@ -56,6 +56,14 @@ func askedUser(pod *corev1.Pod, container string) (int64, error) {
 		return 0, fmt.Errorf("container %s names no user", container)
 	}
 	return *context.RunAsUser, nil
+}
+
+// fsGroup is the group that a pod's volumes are to belong to, "none" where it names none.
+func fsGroup(pod corev1.PodSpec) string {
+	if pod.SecurityContext == nil || pod.SecurityContext.FSGroup == nil {
+		return "none"
+	}
+	return fmt.Sprint(*pod.SecurityContext.FSGroup)
 }
 
 // excluded is the user that a container which sets up, or checks, iptables is told to let pass.

@@ -29,7 +29,7 @@ func ofIstiod(*site) {
 		pods, err := kube.Shared().Clientset.CoreV1().Pods(mesh.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "istio=pilot"})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(pods.Items).To(HaveLen(1), "pods of istiod")
-		Expect(pods.Items[0].Spec.SecurityContext.FSGroup).To(HaveValue(BeEquivalentTo(firstGroup)), "fsGroup of istiod")
+		Expect(fsGroup(pods.Items[0].Spec)).To(Equal(fmt.Sprint(firstGroup)), "fsGroup of istiod")
 		running := idsOf(ctx, mesh.Namespace, pods.Items[0].Name, discovery, "pilot-discovery")
 		Expect(running.User).To(BeEquivalentTo(firstUser), "user of istiod")
 	})

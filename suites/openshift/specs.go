@@ -120,7 +120,7 @@ func awaitWay(ctx SpecContext, held proxy.Proxy, s *site) {
 func ofConstraint(s *site) {
 	It("assigns what a pod leaves open", func(ctx SpecContext) {
 		pod := kube.Admitted[corev1.Pod](ctx, s.bare, plainPod)
-		Expect(pod.Spec.SecurityContext.FSGroup).To(HaveValue(BeEquivalentTo(firstGroup)), "fsGroup that %s is assigned", plainPod)
+		Expect(fsGroup(pod.Spec)).To(Equal(fmt.Sprint(firstGroup)), "fsGroup that %s is assigned", plainPod)
 		Expect(askedUser(pod, echo.Container)).To(BeEquivalentTo(firstUser), "user that %s is assigned", plainPod)
 		evidence.API("pod in "+s.bare, "user %d, fsGroup %d", firstUser, firstGroup)
 	})
