@@ -32,8 +32,12 @@ func (c *Client) WaitAvailable(ctx context.Context, namespace, name string) erro
 	// Waiting for the watch of the pods to end keeps it from outliving its spec.
 	podsWatched := make(chan struct{})
 	defer func() { fail(nil); <-podsWatched }()
+	// Pods come after their Deployment; seen first, it is told of when one of them ends the wait.
+	seen, saw := context.WithCancel(ctx)
+	defer saw()
 	go func() {
 		defer close(podsWatched)
+		<-seen.Done()
 		if err := c.watchStuckPods(ctx, namespace, name); err != nil {
 			fail(err)
 		}
@@ -49,6 +53,7 @@ func (c *Client) WaitAvailable(ctx context.Context, namespace, name string) erro
 			return false, nil
 		}
 		last = deployment
+		saw()
 		return available(deployment), nil
 	})
 	if err == nil {
