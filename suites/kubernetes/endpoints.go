@@ -17,6 +17,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -80,7 +81,7 @@ var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), L
 			), "addresses that the EndpointSlices of Service server have ready")
 			var wanted []any
 			for _, address := range addresses {
-				wanted = append(wanted, SatisfyAll(HaveField("Address", address+":8080"), HaveField("Healthy", BeTrue())))
+				wanted = append(wanted, proxy.Endpoint{Address: address + ":8080", Healthy: true})
 			}
 			Eventually(ctx, sidecar.Of(client).EndpointsOf, timing.Push, timing.Poll).WithArguments(cluster).Should(ConsistOf(wanted...),
 				"sidecar of client, endpoints of %s with %d pods", cluster, step.to)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,15 +64,19 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("exit code %d of %q, which said: %s", o.Code, o.Command, o.said())
 }
 
-// inBrief is the outcome with the end of what it said first, which most often says why: the command is long, and
-// reports show the beginning of a message.
+// inBrief is the outcome with the line first that most often says why, its first error or else its last line: the
+// command is long, and reports show the beginning of a message.
 func (o Outcome) inBrief() string {
 	lines := strings.Split(o.said(), "\n")
-	end := []rune(strings.TrimSpace(lines[len(lines)-1]))
+	says, why := "at last", lines[len(lines)-1]
+	if i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "Error") }); i >= 0 {
+		says, why = "with", lines[i]
+	}
+	end := []rune(strings.TrimSpace(why))
 	if len(end) > briefRunes {
 		end = append(end[:briefRunes], '…')
 	}
-	return fmt.Sprintf("exit code %d, at last %q, of %q, which said: %s", o.Code, string(end), o.Command, o.said())
+	return fmt.Sprintf("exit code %d, %s %q, of %q, which said: %s", o.Code, says, string(end), o.Command, o.said())
 }
 
 // briefRunes bounds the end of what was said.

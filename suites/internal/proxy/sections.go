@@ -145,6 +145,14 @@ type Endpoint struct {
 	Healthy bool
 }
 
+// GomegaString is the endpoint in one line, for messages.
+func (e Endpoint) GomegaString() string {
+	if e.Healthy {
+		return e.Address
+	}
+	return e.Address + " (not healthy)"
+}
+
 // EndpointsOf are the endpoints of a cluster as load balancing sees them now; an unknown
 // cluster is an error, one without endpoints an empty answer.
 func (p Proxy) EndpointsOf(ctx context.Context, cluster string) ([]Endpoint, error) {
