@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -182,7 +183,12 @@ func TestOrdinaryProgram(t *testing.T) {
 		t.Skip("links a program")
 	}
 	program := filepath.Join(t.TempDir(), "program")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/program").CombinedOutput(); err != nil {
+	arguments := []string{"build", "-o", program}
+	// As this binary is built, so that a cold machine compiles what the two have in common once.
+	if built, ok := debug.ReadBuildInfo(); ok && slices.Contains(built.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		arguments = append(arguments, "-race")
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", append(arguments, "./testdata/program")...).CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	for name, r := range map[string]*Results{"clean": cleanRun(), "troubled": troubledRun()} {

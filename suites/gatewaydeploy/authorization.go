@@ -45,7 +45,7 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 			sidecar.AwaitInbound(ctx, mesh[name], match.HaveHTTPFilter(sidecar.EchoPort, rbac))
 		}
 		sidecar.AwaitReach(ctx, mesh["client"], mesh["neighbour"])
-		Expect(sidecar.Inbound(mesh["neighbour"])(ctx)).NotTo(match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+		Expect(sidecar.Inbound(mesh["neighbour"])(ctx)).To(match.HaveNoHTTPFilter(sidecar.EchoPort, rbac))
 		Expect(measure(ctx, mesh["client"], mesh["neighbour"])).To(match.HaveStatus(200))
 	})
 })

@@ -88,6 +88,8 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 		},
 		Entry("IST0164 where the address is no name", "external-control-plane.yaml",
 			"ValidatingWebhookConfiguration istio-validator-external-istiod", "IST0164"),
+		Entry("IST0163 where the name does not resolve", "external-control-plane-unresolved.yaml",
+			"ValidatingWebhookConfiguration istio-validator-external-istiod", "IST0163"),
 		Entry("IST0163 where there is no address", "external-control-plane.yaml",
 			"MutatingWebhookConfiguration istio-sidecar-injector-external-istiod", "IST0163"),
 		Entry("nothing where the name resolves", "external-control-plane-named.yaml",

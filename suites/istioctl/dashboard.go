@@ -65,6 +65,14 @@ func dashboards(bed *proxies) {
 		evidence.API("page at "+dashboard.URL, "ServicePort=15999 of %s", pod.Name)
 	})
 
+	It("opens, by dashboard proxy, at the address of this machine that it is told", func(ctx SpecContext) {
+		dashboard := open(ctx, "deployment/server."+bed.namespace, "--address=127.0.0.2")
+		Expect(dashboard.URL).To(HavePrefix("http://127.0.0.2:"), "where the dashboard is")
+		page, err := dashboard.Get(ctx, "/server_info")
+		Expect(err).NotTo(HaveOccurred())
+		expectNode(page, "sidecar", bed.workloads["server"].Pod, dashboard)
+	})
+
 	DescribeTable("refuses to open a dashboard",
 		func(ctx SpecContext, words string, arguments ...string) {
 			outcome := istioctl.Subject().Run(ctx, append([]string{"dashboard", "proxy", "--browser=false"}, arguments...)...)
@@ -84,6 +92,7 @@ func dashboards(bed *proxies) {
 
 		By("asking without flags, which it does not get to know")
 		Expect(istioctl.Before().Run(ctx, "dashboard", "proxy")).To(istioctl.Exit(1, `unknown dashboard "proxy"`))
+		evidence.API("dashboard proxy of the release before", `unknown dashboard "proxy"`)
 	})
 }
 

@@ -45,6 +45,8 @@ var _ = Describe("istioctl without a cluster", Label(catalogue.Istioctl), func()
 		const graduated = "Command group used to interact with revision tags"
 		outcome := istioctl.Subject().Offline(ctx, "", "experimental", "revision", "tag", "--help")
 		Expect(outcome).NotTo(istioctl.Say(graduated))
+		By("seeing that the group is still there")
+		Expect(outcome).To(istioctl.Exit(0, "describe"))
 		evidence.API("experimental revision tag", "not there")
 
 		By("asking for what it has become")
@@ -66,17 +68,19 @@ func watched(ctx context.Context, binary istioctl.Binary, arguments []string) (i
 	go func() {
 		count := 0
 		for {
-			// It opens when there is a reader.
+			// It opens when there is a reader, which waits until it is closed: the reader is told from the one below
+			// before it can have ended.
 			writer, err := os.OpenFile(pipe, os.O_WRONLY, 0)
-			if err == nil {
-				_ = writer.Close()
-			}
 			select {
 			case <-done:
+				_ = writer.Close()
 				looks <- count
 				return
 			default:
 				count++
+			}
+			if err == nil {
+				_ = writer.Close()
 			}
 		}
 	}()

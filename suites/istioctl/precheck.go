@@ -36,6 +36,17 @@ func prechecks(bed *proxies) {
 		Expect(before).NotTo(istioctl.Say(nothingFound))
 	})
 
+	// "The severity level of precheck at which to display messages" (its help).
+	It("leaves messages below Warning out of x precheck beside others that are printed", func(ctx SpecContext) {
+		const tooOld, unsupported = "1.24.17", "IST0142"
+		outcome := istioctl.Subject().Offline(ctx, istioctl.Pretend(ctx, tooOld), "experimental", "precheck", "--namespace="+bed.namespace, "--output=json")
+		messages, err := outcome.Messages()
+		Expect(err).NotTo(HaveOccurred())
+		evidence.API("x precheck", "%v", messages)
+		Expect(messages).To(ContainElement(HaveField("Code", unsupported)), "messages about a server of v%s", tooOld)
+		Expect(istioctl.On(messages, origin())).To(BeEmpty(), "messages of level Info that are printed beside one of level Error")
+	})
+
 	DescribeTable("prints the messages of x precheck from --output-threshold on",
 		func(ctx SpecContext, format string, judge func(outcome istioctl.Outcome)) {
 			outcome := check(ctx, istioctl.Subject(), "--output-threshold=Info", "--output="+format)

@@ -36,8 +36,8 @@ func precheck(ctx SpecContext, kubeconfig string) istioctl.Outcome {
 	return outcome
 }
 
-// install has istioctl install the data plane that is there already, in a dry run: it asks for all that it
-// would ask for and writes nothing.
+// install has istioctl install the data plane that is there already, in a dry run: it looks at the cluster and renders
+// all that it would apply, and writes nothing.
 func install(ctx SpecContext, kubeconfig string) istioctl.Outcome {
 	GinkgoHelper()
 	folder := GinkgoT().TempDir()
@@ -73,14 +73,14 @@ var _ = Describe("istioctl", Label(catalogue.Kubernetes), func() {
 	})
 
 	It("finds the version before the oldest supported one unsafe to install on", func(ctx SpecContext) {
-		outcome := precheck(ctx, pretend(ctx, tooOld))
+		outcome := precheck(ctx, istioctl.Pretend(ctx, tooOld))
 		Expect(outcome).To(istioctl.Exit(1, fmt.Sprintf(
 			`Error [IST0142] (Cluster) The Kubernetes Version "v%s" is lower than the minimum version: 1.25`, tooOld)))
 		Expect(outcome).NotTo(istioctl.Say(safe))
 	})
 
 	It("warns of the version before the oldest supported one and installs all the same", func(ctx SpecContext) {
-		outcome := install(ctx, pretend(ctx, tooOld))
+		outcome := install(ctx, istioctl.Pretend(ctx, tooOld))
 		Expect(outcome).To(istioctl.Exit(0, installed))
 		Expect(strings.Split(outcome.Stdout, "\n")).To(ContainElements(
 			fmt.Sprintf("The Kubernetes version v%s is not supported by Istio %s. The minimum supported Kubernetes version is 1.25.", tooOld, istioctl.Subject().Version),
@@ -89,10 +89,10 @@ var _ = Describe("istioctl", Label(catalogue.Kubernetes), func() {
 	})
 
 	It("calls the oldest supported version safe to install on", func(ctx SpecContext) {
-		Expect(precheck(ctx, pretend(ctx, oldest))).To(content(safe))
+		Expect(precheck(ctx, istioctl.Pretend(ctx, oldest))).To(content(safe))
 	})
 
 	It("installs on the oldest supported version without a warning", func(ctx SpecContext) {
-		Expect(install(ctx, pretend(ctx, oldest))).To(content(installed))
+		Expect(install(ctx, istioctl.Pretend(ctx, oldest))).To(content(installed))
 	})
 })

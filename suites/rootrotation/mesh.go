@@ -100,11 +100,7 @@ func begin(ctx context.Context) *rotation {
 	Eventually(ctx, sidecar.Of(r.client).Chains, timing.Push, timing.Poll).WithArguments(fmt.Sprintf("127.0.0.1_%d", heldPort)).
 		ShouldNot(BeEmpty(), "client's proxy, listener for the held connection")
 
-	// By address: a lookup that a busy cluster's DNS does not answer in time says nothing about certificates.
-	service, err := kube.Getter[corev1.Service](r.namespace, r.server.Name)(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	r.stream = steady.Start(ctx, "client", r.client, "http://"+service.Spec.ClusterIP+"/",
-		echo.Header("Host", fmt.Sprintf("%s.%s.svc.cluster.local", r.server.Name, r.namespace)))
+	r.stream = steady.Through(ctx, r.namespace, "visitor through the client's sidecar", "inside")
 	evidence.Replay("kubectl port-forward -n %s deploy/client %d", r.namespace, heldPort)
 	r.connection = steady.Hold(ctx, "client to server over TCP", func(ctx context.Context) (net.Conn, error) {
 		return client.DialPod(ctx, r.namespace, r.client.Pod.Name, heldPort)
@@ -163,6 +159,25 @@ func (r *rotation) follow(ctx context.Context, bound time.Duration, matcher type
 	Expect(client).To(beTakenBy(server))
 	Expect(server).To(beTakenBy(client))
 	evidence.Config("proxies", "%s; %s", client, server)
+}
+
+// renewedEarly waits until a workload has had another leaf for another reason than the age of the one before.
+func (r *rotation) renewedEarly(ctx context.Context, workload *echo.Workload, before held) {
+	GinkgoHelper()
+	life := shortestLife(before, holds(workload))
+	Eventually(ctx, life, timing.Push, timing.Poll).Should(beRenewedEarly(),
+		"how old the leaf of %s was that has been replaced: agents replace one of %s by themselves", workload.Name, renewal)
+}
+
+// publishes waits until istiod has put the roots where the workloads' agents look for whom to trust at their start.
+func (r *rotation) publishes(ctx context.Context, roots ...*certificate.Authority) {
+	GinkgoHelper()
+	const name = "istio-ca-root-cert"
+	want := string(plugged(r.newer.signer, roots...)[certificate.RootCertificates])
+	Eventually(ctx, kube.Getter[corev1.ConfigMap](r.namespace, name), timing.Push, timing.Poll).Should(
+		HaveField("Data", HaveKeyWithValue(certificate.RootCertificates, want)), "ConfigMap %s of %s", name, r.namespace)
+	evidence.Look(r.namespace, "configmap", name)
+	evidence.API("ConfigMap "+name, "%d roots", len(roots))
 }
 
 // step is one change of the secret that istiod takes. It gives the moment of the change.

@@ -9,6 +9,7 @@ import (
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/certificate"
+	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/mesh"
@@ -77,11 +78,12 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			r.follow(ctx, timing.Push, trustOnly(r.older.root, r.newer.root))
 			timed("two roots at both proxies", begun)
 
-			By("seeing leaves renewed by the signer of before")
-			Eventually(ctx, holds(r.client), timing.Push, timing.Poll).Should(haveAnotherLeafThan(client))
-			Eventually(ctx, holds(r.server), timing.Push, timing.Poll).Should(haveAnotherLeafThan(server))
+			By("seeing leaves renewed by the signer of before, and not for their age")
+			r.renewedEarly(ctx, r.client, client)
+			r.renewedEarly(ctx, r.server, server)
 			timed("leaves renewed at both proxies", begun)
 			r.follow(ctx, timing.Push, And(trustOnly(r.older.root, r.newer.root), haveLeafBy(r.older.signer, r.older.root)))
+			r.publishes(ctx, r.older.root, r.newer.root)
 			r.take(ctx, "while the second root came")
 		})
 
@@ -122,9 +124,14 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		})
 
 		It("is dropped by every proxy", func(ctx SpecContext) {
+			client, server := now(ctx, r.client), now(ctx, r.server)
 			begun := r.step(ctx, "the second root alone", plugged(r.newer.signer, r.newer.root))
 			r.follow(ctx, timing.Push, And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
 			timed("the second root alone at both proxies", begun)
+			// Roots come with each leaf as well: those that came for a leaf's age would tell nothing of istiod's push.
+			r.renewedEarly(ctx, r.client, client)
+			r.renewedEarly(ctx, r.server, server)
+			r.publishes(ctx, r.newer.root)
 			r.take(ctx, "while the old root was dropped")
 		})
 
@@ -165,6 +172,14 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			Expect(control).NotTo(BeEmpty())
 			Expect(changed(control, running(ctx, mesh.Namespace))).To(BeEmpty(), "containers of the control plane that were replaced or restarted")
 			evidence.API("containers", "%s", strings.Join(append(workloads, control...), ", "))
+		})
+
+		It("is what a workload trusts that had been left behind, once it restarts", func(ctx SpecContext) {
+			r.unsubscribed = echo.Restart(ctx, r.unsubscribed)
+			Eventually(ctx, holds(r.unsubscribed), timing.Push, timing.Poll).Should(And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
+			sidecar.ReplayDump(r.unsubscribed, "dynamic_active_secrets")
+			sidecar.AwaitReach(ctx, r.unsubscribed, r.server)
+			Expect(r.unsubscribed.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))
 		})
 	})
 })

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 
 	"mesh-conformance/suites/internal/certificate"
@@ -135,6 +137,36 @@ func haveAnotherLeafThan(before held) types.GomegaMatcher {
 	return judgement{fmt.Sprintf("have another leaf than %x", serial), func(h held) bool {
 		return len(h.chain) > 0 && h.chain[0].SerialNumber.Cmp(serial) != 0
 	}}
+}
+
+// renewal is after what time the agents renew a leaf by themselves, by fixtures/rootrotation/subscribed.yaml.
+const renewal = 45 * time.Second
+
+// beRenewedEarly holds for the shortest time between the issue of two successive leaves of a workload if what made the
+// agent ask for the second was not the first one's age.
+func beRenewedEarly() types.GomegaMatcher {
+	return gomega.And(gomega.BeNumerically(">", 0), gomega.BeNumerically("<", renewal-renewal/10))
+}
+
+// shortestLife tells how long the leaf of a workload that was replaced the soonest had been valid when its successor
+// came to be, among those seen since before; 0 while there has been no successor. Both are dated by the same clock,
+// istiod's.
+func shortestLife(before held, read func(context.Context) (held, error)) func(context.Context) (time.Duration, error) {
+	last, shortest := before, time.Duration(0)
+	return func(ctx context.Context) (time.Duration, error) {
+		found, err := read(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if another, _ := haveAnotherLeafThan(last).Match(found); another {
+			life := found.chain[0].NotBefore.Sub(last.chain[0].NotBefore)
+			if shortest == 0 || life < shortest {
+				shortest = life
+			}
+			last = found
+		}
+		return shortest, nil
+	}
 }
 
 // beTakenBy holds for whose leaf the roots of the peer vouch for.

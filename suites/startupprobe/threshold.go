@@ -116,7 +116,8 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 			WithTransform(func(h happened) bool { seen = h; return true }, BeTrue()),
 			WithTransform(happened.restarts, BeNumerically(">=", 1)),
 		), "pod %s: the proxy is not restarted for its startup probe", tenTimes)
-		Expect(seen.failures("startup")).To(BeNumerically(">=", threshold), "pod %s: startup probes that had failed when the proxy was restarted", tenTimes)
+		// Not much later, either: a few of the proxy's next start may be among them.
+		Expect(seen.failures("startup")).To(And(BeNumerically(">=", threshold), BeNumerically("<", 2*threshold)), "pod %s: startup probes that had failed when the proxy was restarted", tenTimes)
 
 		By("waiting until it runs again")
 		var again corev1.ContainerStatus

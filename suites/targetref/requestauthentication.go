@@ -23,6 +23,8 @@ func ofRequestAuthentications(s *site) {
 
 	evidence.BeforeAll(func(ctx SpecContext) {
 		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy, sidecar.Of(s.client))
+		// The namesake, too, must be able to take what it is not to get: it would refuse the original and look untouched.
+		standin.Apply(ctx, s.elsewhere, s.namesake.proxy)
 		issuer, other = newIssuer(issuerName), newIssuer(otherIssuerName)
 	})
 

@@ -71,7 +71,7 @@ func furnish(ctx context.Context, installer *mesh.Installer, label string) *bed 
 	GinkgoHelper()
 	b := &bed{installer: installer, namespace: kube.NewNamespace(ctx, "upgrade", label)}
 	kube.Apply(ctx, mesh.Namespace, withoutIstioAuthn)
-	for _, fixture := range []string{"strict", "closed-" + serverA, "inside", "entrance", "apps"} {
+	for _, fixture := range []string{"strict", "closed-" + serverA, "inside", "entrance", "apps", "plain"} {
 		kube.Apply(ctx, b.namespace, path.Join("upgrade", fixture+".yaml"))
 	}
 	b.apps = echo.Await(ctx, b.namespace, client, serverA, serverB)
@@ -81,8 +81,8 @@ func furnish(ctx context.Context, installer *mesh.Installer, label string) *bed 
 	Expect(err).NotTo(HaveOccurred())
 
 	By("waiting until requests come through")
-	b.visitor = stream(ctx, b.namespace, "visitor through the gateway", gateway.ManagedName(entrance))
-	b.inside = stream(ctx, b.namespace, "visitor through the client's sidecar", "inside")
+	b.visitor = steady.Through(ctx, b.namespace, "visitor through the gateway", gateway.ManagedName(entrance))
+	b.inside = steady.Through(ctx, b.namespace, "visitor through the client's sidecar", "inside")
 	return b
 }
 
@@ -102,15 +102,6 @@ func (b *bed) restart(ctx context.Context, workload string) {
 	begun := time.Now()
 	b.apps[workload] = echo.Restart(ctx, b.apps[workload])
 	evidence.API("restart of "+workload, "the new pod is ready after %.1fs", time.Since(begun).Seconds())
-}
-
-// stream begins requests from this machine to a Service's port 80 on the node, once they come through.
-func stream(ctx context.Context, namespace, name, service string) *steady.Requests {
-	GinkgoHelper()
-	visitor, url := nodePort(ctx, namespace, service)
-	Eventually(ctx, func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url, requests) },
-		timing.Push, timing.Poll).Should(match.HaveStatus(200), name)
-	return steady.Start(ctx, name, steady.Visitor{Visitor: visitor}, url)
 }
 
 // holds says of what release the proxies are: all of one, but for those named.
@@ -169,6 +160,43 @@ func (b *bed) talk(ctx context.Context, from, to string) {
 	Expect(answers).To(match.HaveSPIFFE(b.apps[from].SPIFFE()), "the server does not see who called: no mutual TLS")
 }
 
+// strict asserts that a server takes nothing from who has no certificate of the mesh.
+func (b *bed) strict(ctx context.Context) {
+	GinkgoHelper()
+	visitor, url := steady.NodePort(ctx, b.namespace, "plain")
+	Expect(visitor.Measure(ctx, url, requests)).To(match.BeCutOff(), "requests without TLS to %s", serverA)
+}
+
+// gatewayObeys gives the gateway a route and takes it away: its proxy follows the istiod that there is now.
+func (b *bed) gatewayObeys(ctx context.Context) {
+	GinkgoHelper()
+	const route, header = "newcomer", "x-route"
+	visitor, url := steady.NodePort(ctx, b.namespace, gateway.ManagedName(entrance))
+	ask := func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url+route, 1) }
+	By("asking before there is the route")
+	Expect(ask(ctx)).NotTo(match.HaveResponseHeader(header, route))
+	kube.Apply(ctx, b.namespace, "upgrade/"+route+".yaml")
+	Eventually(ctx, ask, timing.Push, timing.Poll).Should(match.HaveResponseHeader(header, route), "a request by the route that the gateway was given")
+	kube.Remove[gatewayv1.HTTPRoute](ctx, b.namespace, route)
+	Eventually(ctx, ask, timing.Push, timing.Poll).ShouldNot(match.HaveResponseHeader(header, route), "a request by the route that the gateway was deprived of")
+	evidence.Traffic("visitor through the gateway", "a route that came, and went, was followed")
+}
+
+// countsLosses is the control of losesNothing: it has every request refused, and both streams count that.
+func (b *bed) countsLosses(ctx context.Context) {
+	GinkgoHelper()
+	kube.Apply(ctx, b.namespace, "upgrade/closed-to-all.yaml")
+	visitor, url := steady.NodePort(ctx, b.namespace, gateway.ManagedName(entrance))
+	Eventually(ctx, func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url, 1) }, timing.Push, timing.Poll).Should(match.BeDenied())
+	Eventually(ctx, b.apps[client].Send, timing.Push, timing.Poll).WithArguments(b.apps[serverA].URL("/"), 1).Should(match.BeDenied())
+	Eventually(ctx, b.apps[client].Send, timing.Push, timing.Poll).WithArguments(b.apps[serverB].URL("/"), 1).Should(match.BeDenied())
+	for _, stream := range []*steady.Requests{b.visitor, b.inside} {
+		count := stream.Take(ctx, "while every request comes to be refused")
+		Expect(count.Lost).To(BeNumerically(">", 0), "%s: requests counted as lost", count.Way)
+		Expect(count).NotTo(steady.LoseNothing())
+	}
+}
+
 // obeys closes a path of a workload by a policy: its proxy follows the istiod that there is now.
 func (b *bed) obeys(ctx context.Context, workload, caller string) {
 	GinkgoHelper()
@@ -176,7 +204,7 @@ func (b *bed) obeys(ctx context.Context, workload, caller string) {
 	from, to := b.apps[caller], b.apps[workload]
 	sidecar.AwaitReach(ctx, from, to)
 	By("asking before there is a policy")
-	Expect(sidecar.Inbound(to)(ctx)).NotTo(match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+	Expect(sidecar.Inbound(to)(ctx)).To(match.HaveNoHTTPFilter(sidecar.EchoPort, rbac))
 	Expect(from.Measure(ctx, to.URL(closed), requests)).To(match.HaveStatus(200))
 	By("asking when the proxy holds the policy")
 	kube.Apply(ctx, b.namespace, "upgrade/closed-"+workload+".yaml")
@@ -196,6 +224,7 @@ func (b *bed) gatewayMoves(ctx context.Context, to kindconfig.Release) {
 	), "the Deployment of Gateway %s", entrance)
 	Expect(kube.Shared().WaitAvailable(ctx, b.namespace, gateway.ManagedName(entrance))).To(Succeed())
 	Eventually(ctx, proxies(b.namespace), timing.Push, timing.Poll).Should(HaveKeyWithValue(entrance, to.Istio), "the release of the gateway's proxy")
+	b.gatewayObeys(ctx)
 	evidence.Look(b.namespace, "deployment", gateway.ManagedName(entrance))
 	evidence.API("Deployment of the Gateway", "image %s, UID %s as before, rolled out %.1fs later", image, b.web.UID, time.Since(begun).Seconds())
 }

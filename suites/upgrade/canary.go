@@ -49,11 +49,17 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		tagLeadsTo(ctx, older.Revision)
 		b.holds(ctx, before(), nil)
 		b.talk(ctx, client, serverA)
+		b.strict(ctx)
 		b.losesNothing(ctx, "before anything changes")
 	})
 
 	It("installs the new revision beside the old one, and neither tag nor workload moves", func(ctx SpecContext) {
-		install(ctx, b.installer, subject(), newer)
+		const change = "Istio is being "
+		said := install(ctx, b.installer, subject(), newer)
+		Expect(said).NotTo(ContainSubstring(change), "what istioctl said of a revision that replaces none")
+		By("asking the release before, in a dry run, which takes any istiod for the one that is replaced")
+		said = istioctl(ctx, b.installer, before(), "install", "--dry-run", "--skip-confirmation", "--set=profile=empty", "--revision=other")
+		Expect(said).To(ContainSubstring(change), "what istioctl of the release before said of a revision that replaces none")
 		b.stay(ctx)
 		tagLeadsTo(ctx, older.Revision)
 		b.holds(ctx, before(), nil)
@@ -118,9 +124,13 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.stay(ctx)
 		tagLeadsTo(ctx, newer.Revision)
 		b.obeys(ctx, client, serverA)
+		b.gatewayObeys(ctx)
+		b.strict(ctx)
 		b.holds(ctx, subject(), nil)
 		b.losesNothing(ctx, "while the old revision is uninstalled")
 	})
+
+	It("counts the requests that are lost by revision (control)", func(ctx SpecContext) { b.countsLosses(ctx) })
 })
 
 // tagLeadsTo asserts of which revision the istiod is that the tag's webhook asks.

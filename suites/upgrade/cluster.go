@@ -7,13 +7,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 )
@@ -54,35 +51,4 @@ func declaredIn(definition *unstructured.Unstructured, field string) (bool, erro
 		}
 	}
 	return true, nil
-}
-
-// nodePort is how this machine reaches port 80 of a Service: no load balancer is needed for it.
-func nodePort(ctx context.Context, namespace, name string) (visitor echo.Visitor, url string) {
-	GinkgoHelper()
-	service, err := kube.Getter[corev1.Service](namespace, name)(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	nodes, err := kube.Shared().Clientset.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	Expect(err).NotTo(HaveOccurred())
-	visitor.Address, url, err = reach(service, nodes.Items)
-	Expect(err).NotTo(HaveOccurred())
-	return visitor, url
-}
-
-func reach(service *corev1.Service, nodes []corev1.Node) (address, url string, err error) {
-	for _, port := range service.Spec.Ports {
-		if port.Port == 80 && port.NodePort != 0 {
-			url = fmt.Sprintf("http://server:%d/", port.NodePort)
-		}
-	}
-	if url == "" {
-		return "", "", fmt.Errorf("service %s has no port of the node for its port 80", service.Name)
-	}
-	for _, node := range nodes {
-		for _, found := range node.Status.Addresses {
-			if found.Type == corev1.NodeInternalIP {
-				return found.Address, url, nil
-			}
-		}
-	}
-	return "", "", fmt.Errorf("none of %d nodes has an address", len(nodes))
 }

@@ -40,31 +40,6 @@ func TestDeclaredIn(t *testing.T) {
 	}
 }
 
-func TestReach(t *testing.T) {
-	port := func(number, node int32) *corev1.Service {
-		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web-istio"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{
-			{Port: 15021, NodePort: 30001}, {Port: number, NodePort: node},
-		}}}
-	}
-	nodes := []corev1.Node{{Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{
-		{Type: corev1.NodeHostName, Address: "node"}, {Type: corev1.NodeInternalIP, Address: "10.0.0.2"},
-	}}}}
-	if address, url, err := reach(port(80, 30080), nodes); err != nil || address != "10.0.0.2" || url != "http://server:30080/" {
-		t.Errorf("got %s, %s, %v", address, url, err)
-	}
-	for name, err := range map[string]error{
-		"no such port":    third(reach(port(81, 30080), nodes)),
-		"not on the node": third(reach(port(80, 0), nodes)),
-		"no node":         third(reach(port(80, 30080), nil)),
-	} {
-		if err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-}
-
-func third(_, _ string, err error) error { return err }
-
 func TestRevisionsAreNamedByTheirVersion(t *testing.T) {
 	plane, err := beside(kindconfig.Release{Istio: "1.2.3"})
 	if err != nil {

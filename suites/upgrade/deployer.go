@@ -31,7 +31,7 @@ func deploysGateways(ctx context.Context, plane mesh.ControlPlane) {
 		Expect(restarted).To(BeNumerically("<", restarts), "istiod of the release before does not deploy Gateways, however often it is restarted")
 		old := istiod(ctx)
 		Expect(kube.Shared().Client.Delete(ctx, old)).To(Succeed())
-		Eventually(ctx, func(ctx context.Context) []corev1.Pod { return istiods(ctx) }, timing.Rollout, timing.Poll).
+		Eventually(ctx, istiods, timing.Rollout, timing.Poll).
 			Should(HaveExactElements(HaveField("UID", Not(Equal(old.UID)))), "the pods of istiod")
 		Expect(kube.Shared().WaitAvailable(ctx, mesh.Namespace, plane.Deployment())).To(Succeed())
 		By("waiting until the node leads the API server to the new pod: what it validates next is refused before")
@@ -54,14 +54,14 @@ func begins(ctx context.Context, pod *corev1.Pod) bool {
 
 func istiod(ctx context.Context) *corev1.Pod {
 	GinkgoHelper()
-	pods := istiods(ctx)
+	pods, err := istiods(ctx)
+	Expect(err).NotTo(HaveOccurred())
 	Expect(pods).To(HaveLen(1), "the pods of istiod")
 	return &pods[0]
 }
 
-func istiods(ctx context.Context) []corev1.Pod {
-	GinkgoHelper()
+func istiods(ctx context.Context) ([]corev1.Pod, error) {
 	var pods corev1.PodList
-	Expect(kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(mesh.Namespace), ctrl.MatchingLabels{"app": "istiod"})).To(Succeed())
-	return pods.Items
+	err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(mesh.Namespace), ctrl.MatchingLabels{"app": "istiod"})
+	return pods.Items, err
 }

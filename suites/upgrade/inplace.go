@@ -46,6 +46,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 		sidecar.AwaitInbound(ctx, b.apps[serverA], match.HaveHTTPFilter(sidecar.EchoPort, "envoy.filters.http.rbac"))
 		Expect(b.apps[client].Measure(ctx, b.apps[serverA].URL("/closed"), requests)).To(match.BeDenied())
 		Expect(b.apps[client].Measure(ctx, b.apps[serverB].URL("/closed"), requests)).To(match.HaveStatus(200))
+		b.strict(ctx)
 		b.losesNothing(ctx, "before anything changes")
 	})
 
@@ -71,7 +72,8 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 			})
 
 			It("replaces istiod by that of "+leap.goal+", while no workload restarts and no request is lost", func(ctx SpecContext) {
-				install(ctx, b.installer, leap.to(), inPlace())
+				said := install(ctx, b.installer, leap.to(), inPlace())
+				Expect(said).To(ContainSubstring("Istio is being upgraded from %s to %s.", leap.from().Istio, leap.to().Istio), "what istioctl said, which is to warn")
 				Expect(imageOf(ctx, inPlace())).To(Equal(leap.to().Hub+"/pilot:"+leap.to().Tag), "the image of istiod")
 				b.stay(ctx)
 				b.losesNothing(ctx, "while istiod is replaced")
@@ -97,6 +99,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 					b.talk(ctx, other, serverA)
 					b.talk(ctx, serverA, other)
 				}
+				b.strict(ctx)
 				b.losesNothing(ctx, "while the first server restarts")
 			})
 
@@ -110,4 +113,6 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 			})
 		})
 	}
+
+	It("counts the requests that are lost in place (control)", func(ctx SpecContext) { b.countsLosses(ctx) })
 })

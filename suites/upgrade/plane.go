@@ -6,6 +6,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -57,14 +58,18 @@ func beside(release kindconfig.Release) (mesh.ControlPlane, error) {
 	return mesh.ControlPlane{Name: "upgrade-" + name, Revision: name, Operator: written}, nil
 }
 
-// install puts a release's control plane in, with the release's own istioctl.
-func install(ctx context.Context, installer *mesh.Installer, release kindconfig.Release, plane mesh.ControlPlane) {
+// install puts a release's control plane in, with the release's own istioctl, and gives what that said.
+func install(ctx context.Context, installer *mesh.Installer, release kindconfig.Release, plane mesh.ControlPlane) string {
 	GinkgoHelper()
 	evidence.Replay("istioctl-%s install --skip-confirmation --filename istio-%s.yaml --set hub=%s --set tag=%s",
 		release.Istio, plane.Name, release.Hub, release.Tag)
 	begun := time.Now()
-	Expect(installer.Of(release).Install(ctx, plane)).To(Succeed())
+	var said strings.Builder
+	of := installer.Of(release)
+	of.Log = io.MultiWriter(of.Log, &said)
+	Expect(of.Install(ctx, plane)).To(Succeed())
 	evidence.API("istiod "+release.Istio, "%s is installed and available after %.1fs", plane.Deployment(), time.Since(begun).Seconds())
+	return said.String()
 }
 
 // istioctl runs a release's own istioctl and records the command.

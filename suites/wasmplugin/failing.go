@@ -3,6 +3,7 @@ package wasmplugin
 import (
 	"context"
 	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -48,13 +49,17 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 					for _, plugin := range []string{"panics-open", "panics-closed"} {
 						kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, m.ns, plugin)
 					}
-					sidecar.AwaitInbound(ctx, m.server, Not(match.HaveHTTPFilter(uint32(port), m.filter(plugin))))
+					sidecar.AwaitInbound(ctx, m.server, match.HaveNoHTTPFilter(uint32(port), m.filter(plugin)))
 				})
 				m.awaitModule(ctx, plugin, moduleHTTP)
 				sidecar.AwaitInbound(ctx, m.server, match.HaveHTTPFilter(uint32(port), m.filter(plugin)))
-				// The configuration is the main thread's; a probe is the worker's first panic.
-				_, err := outsider.Send(ctx, m.url("http", port)+"/", 1)
-				Expect(err).NotTo(HaveOccurred())
+				By("asking until a worker, which gets its configuration after the main thread, has had the module panic")
+				Eventually(ctx, func(ctx context.Context) (string, error) {
+					if _, err := outsider.Send(ctx, m.url("http", port)+"/", 1); err != nil {
+						return "", err
+					}
+					return kube.Shared().Logs(ctx, m.ns, m.server.Pod.Name, sidecar.Container, time.Time{})
+				}, timing.Push, timing.Poll).Should(ContainSubstring(plugin+": panics"), "log of the server's sidecar")
 
 				By("measuring once")
 				answers := outsider.Measure(ctx, m.url("http", port)+"/", requests)
@@ -121,7 +126,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 
 		It("with FAIL_CLOSE, as observed, leaves a running workload as it was where its module is missing", func(ctx SpecContext) {
 			Consistently(ctx, sidecar.Inbound(m.server), timing.Quiet, timing.Poll).
-				ShouldNot(match.HaveHTTPFilter(port, m.filter("indispensable")), "sidecar of the server")
+				Should(match.HaveNoHTTPFilter(port, m.filter("indispensable")), "sidecar of the server")
 			sidecar.ReplayDump(m.server, "dynamic_listeners")
 			answers := outsider.Measure(ctx, m.url("http", port)+"/", requests)
 			Expect(answers).To(match.HaveStatus(http.StatusOK))
@@ -143,6 +148,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 			By("measuring once, past its Service, which has no pod that is ready")
 			url := "http://" + late.Pod.Status.PodIP + ":8081/"
 			Expect(outsider.Measure(ctx, url, requests)).To(match.FailWith("connection refused"))
+			Consistently(ctx, outsider.Send, timing.Quiet, timing.Poll).WithArguments(url, 1).Should(match.FailWith("connection refused"))
 
 			By("naming a module that is there")
 			kube.Change(ctx, m.ns, "indispensable", func(plugin *extensionsv1alpha1.WasmPlugin) {

@@ -44,7 +44,7 @@ func ofRequests(m *mesh) {
 	It("leaves requests to a port that it does not match alone", func(ctx SpecContext) {
 		const free = 8092
 		m.awaitModule(ctx, "by-http", moduleHTTP)
-		Expect(sidecar.Inbound(m.server)(ctx)).NotTo(match.HaveHTTPFilter(free, m.filter("by-http")))
+		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNoHTTPFilter(free, m.filter("by-http")))
 		answers := m.ask(ctx, free)
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
 		Expect(answers).To(match.HaveRequestHeader(header))
@@ -119,7 +119,7 @@ func ofRequests(m *mesh) {
 		By("looking at the server's proxy")
 		m.awaitModule(ctx, "by-bound-port", moduleHTTP)
 		sidecar.AwaitInbound(ctx, m.server, match.HaveHTTPFilter(bound, m.filter("by-bound-port")))
-		Expect(sidecar.Inbound(m.server)(ctx)).NotTo(match.HaveHTTPFilter(bound, m.filter("by-service-port")))
+		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNoHTTPFilter(bound, m.filter("by-service-port")))
 
 		By("measuring once")
 		Expect(m.ask(ctx, service)).To(match.HaveRequestHeader(header, "by-bound-port"))

@@ -31,7 +31,7 @@ func TestExit(t *testing.T) {
 	}{
 		"code":               {1, nil, true, ""},
 		"words on both":      {1, []string{"two", "three"}, true, ""},
-		"another code":       {0, nil, false, `wanted exit code 0, got exit code 1, at last "Error: three", of "istioctl x", which said: one two`},
+		"another code":       {0, nil, false, `wanted exit code 0, got exit code 1, with "Error: three", of "istioctl x", which said: one two`},
 		"a word is missing":  {1, []string{"two", "four"}, false, `wanted exit code 1 and the words ["four"], got exit code 1`},
 		"both are different": {2, []string{"four"}, false, `wanted exit code 2 and the words ["four"]`},
 	} {

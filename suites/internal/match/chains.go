@@ -25,6 +25,14 @@ func HaveHTTPFilter(port uint32, name string) types.GomegaMatcher {
 	})
 }
 
+// HaveNoHTTPFilter holds for the filter chains of a listener if none of those for the port has the HTTP filter.
+func HaveNoHTTPFilter(port uint32, name string) types.GomegaMatcher {
+	return judgeChains(fmt.Sprintf("have no HTTP filter %s on port %d", name, port), port, func(chain envoy.Chain) bool {
+		_, found := envoy.Named(chain.HTTP, name)
+		return !found
+	})
+}
+
 // judgeChains gives no verdict where there is no chain for the port: the listener is not there yet,
 // or it is another one.
 func judgeChains(want string, port uint32, right func(envoy.Chain) bool) types.GomegaMatcher {

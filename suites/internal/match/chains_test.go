@@ -46,3 +46,14 @@ func TestHaveHTTPFilter(t *testing.T) {
 	})
 	refuses(t, has, []envoy.Chain(nil))
 }
+
+func TestHaveNoHTTPFilter(t *testing.T) {
+	const rbac = "envoy.filters.http.rbac"
+	hasNot := HaveNoHTTPFilter(8080, rbac)
+	check(t, map[string]verdict{
+		"no chain":     {hasNot, []envoy.Chain{chain(8080, true, "router"), chain(8080, false, "router")}, true, []string{"have no HTTP filter", "router"}},
+		"one has":      {hasNot, []envoy.Chain{chain(8080, true, rbac), chain(8080, false, "router")}, false, []string{rbac, "on port 8080"}},
+		"another port": {hasNot, []envoy.Chain{chain(8080, true, "router"), chain(9090, true, rbac)}, true, nil},
+	})
+	refuses(t, hasNot, []envoy.Chain(nil))
+}

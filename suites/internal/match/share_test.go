@@ -8,11 +8,11 @@ import (
 
 func TestBeShareOf(t *testing.T) {
 	check(t, map[string]verdict{
-		"half":                    {BeShareOf(1000, 0.5), 500, true, []string{"500 of 1000", "415 to 585", "not to be a share of 0.5"}},
-		"half, the least":         {BeShareOf(1000, 0.5), 415, true, nil},
-		"half, the greatest":      {BeShareOf(1000, 0.5), 585, true, nil},
-		"half, too few":           {BeShareOf(1000, 0.5), 414, false, []string{"414 of 1000", "to be a share of 0.5 of 1000 requests, 415 to 585"}},
-		"half, too many":          {BeShareOf(1000, 0.5), 586, false, []string{"586 of 1000"}},
+		"half":                    {BeShareOf(1000, 0.5), 500, true, []string{"500 of 1000", "416 to 584", "not to be a share of 0.5"}},
+		"half, the least":         {BeShareOf(1000, 0.5), 416, true, nil},
+		"half, the greatest":      {BeShareOf(1000, 0.5), 584, true, nil},
+		"half, too few":           {BeShareOf(1000, 0.5), 415, false, []string{"415 of 1000", "to be a share of 0.5 of 1000 requests, 416 to 584"}},
+		"half, too many":          {BeShareOf(1000, 0.5), 585, false, []string{"585 of 1000"}},
 		"half, none":              {BeShareOf(1000, 0.5), 0, false, nil},
 		"half, all":               {BeShareOf(1000, 0.5), 1000, false, nil},
 		"none":                    {BeShareOf(1000, 0), 0, true, []string{"not to be none of 1000 requests", "0 of 1000"}},

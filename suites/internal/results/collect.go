@@ -37,7 +37,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report) *reports.Re
 	for _, row := range catalogue.Rows() {
 		r.Rows = append(r.Rows, reports.Row{ID: row.ID, Title: row.Title})
 	}
-	seen := map[string]bool{}
+	seen, tried := map[string]bool{}, map[string]bool{}
 	for _, spec := range report.SpecReports {
 		if spec.LeafNodeType != types.NodeTypeIt {
 			if spec.Failed() {
@@ -54,18 +54,25 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report) *reports.Re
 			r.Problems = append(r.Problems, fmt.Sprintf("spec %q names no row of the catalogue, or several", spec.FullText()))
 			continue
 		}
+		tried[made.Row] = true
 		r.Specs = append(r.Specs, made)
 	}
-	r.Problems = append(r.Problems, faults(job, lists, report, seen)...)
+	r.Problems = append(r.Problems, faults(lists, report, seen, tried)...)
 	r.Tally()
 	return r
 }
 
-// faults are entries of the lists that name no spec of the suite; a filtered run still knows all specs.
-func faults(_ *kindconfig.Job, lists *Lists, report types.Report, seen map[string]bool) []string {
+// faults are entries of the lists that name no spec of the suite, and promises of the catalogue that no spec has: a
+// package that suite_test.go no longer imports would vanish unseen. A filtered run still knows all specs.
+func faults(lists *Lists, report types.Report, seen, tried map[string]bool) []string {
 	var found []string
 	if len(report.SpecReports) == 0 {
 		return nil
+	}
+	for _, row := range catalogue.Rows() {
+		if !tried[row.ID] {
+			found = append(found, "no spec is there for row "+row.ID)
+		}
 	}
 	for _, e := range lists.Exemptions {
 		if !seen[e.Spec] {

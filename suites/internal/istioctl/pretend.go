@@ -1,4 +1,4 @@
-package kubernetes
+package istioctl
 
 import (
 	"bytes"
@@ -25,9 +25,9 @@ import (
 	"mesh-conformance/suites/internal/kube"
 )
 
-// pretend serves the shared cluster's API under another version of Kubernetes, on this machine's loopback and until
+// Pretend serves the shared cluster's API under another version of Kubernetes, on this machine's loopback and until
 // the spec ends, and gives the kubeconfig that leads there.
-func pretend(ctx context.Context, release string) string {
+func Pretend(ctx context.Context, release string) string {
 	GinkgoHelper()
 	handler, err := pretender(kube.Shared().Config, release)
 	Expect(err).NotTo(HaveOccurred())

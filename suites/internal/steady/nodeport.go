@@ -1,0 +1,60 @@
+package steady
+
+import (
+	"context"
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/timing"
+)
+
+// first is how many requests have to come through before a stream begins.
+const first = 5
+
+// Through begins a stream from this machine to a Service's port 80 on the node, once requests come through. They are
+// for the host server. It takes no command in a pod, whose end or output a busy machine may lose.
+func Through(ctx context.Context, namespace, name, service string) *Requests {
+	GinkgoHelper()
+	visitor, url := NodePort(ctx, namespace, service)
+	Eventually(ctx, func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url, first) },
+		timing.Push, timing.Poll).Should(match.HaveStatus(200), name)
+	return Start(ctx, name, Visitor{Visitor: visitor}, url)
+}
+
+// NodePort is how this machine reaches port 80 of a Service: no load balancer is needed for it.
+func NodePort(ctx context.Context, namespace, name string) (visitor echo.Visitor, url string) {
+	GinkgoHelper()
+	service, err := kube.Getter[corev1.Service](namespace, name)(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	nodes, err := kube.Shared().Clientset.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	visitor.Address, url, err = reach(service, nodes.Items)
+	Expect(err).NotTo(HaveOccurred())
+	return visitor, url
+}
+
+func reach(service *corev1.Service, nodes []corev1.Node) (address, url string, err error) {
+	for _, port := range service.Spec.Ports {
+		if port.Port == 80 && port.NodePort != 0 {
+			url = fmt.Sprintf("http://server:%d/", port.NodePort)
+		}
+	}
+	if url == "" {
+		return "", "", fmt.Errorf("service %s has no port of the node for its port 80", service.Name)
+	}
+	for _, node := range nodes {
+		for _, found := range node.Status.Addresses {
+			if found.Type == corev1.NodeInternalIP {
+				return found.Address, url, nil
+			}
+		}
+	}
+	return "", "", fmt.Errorf("none of %d nodes has an address", len(nodes))
+}
