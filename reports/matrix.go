@@ -77,10 +77,11 @@ type RowOutcome struct {
 
 // MatrixSpec is one spec on every version.
 type MatrixSpec struct {
-	ID      string `json:"id"`
-	Row     string `json:"row"`
-	Name    string `json:"name"`
-	Differs bool   `json:"differs"`
+	ID   string `json:"id"`
+	Row  string `json:"row"`
+	Name string `json:"name"`
+	// Differs says that it came out differently on versions that have results and where it is not exempt.
+	Differs bool `json:"differs"`
 	// Cells are in the order of the matrix's.
 	Cells []SpecOutcome `json:"cells"`
 }

@@ -72,7 +72,7 @@ func (m *Matrix) HTML() ([]byte, error) {
 		Policy:   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
 		Style:    template.CSS(style),
 		Failures: m.common(StateFailed, StateFlaky),
-		Listed:   m.common(StateKnownDefect, StateExempt),
+		Listed:   m.listed(),
 	}
 	switch {
 	case !content.Conclusion.Signable:

@@ -32,7 +32,7 @@ func (m *Matrix) Markdown() []byte {
 	m.markdownDifferences(&b)
 	m.markdownCommon(&b, "Failed on every version that has results", m.common(StateFailed, StateFlaky))
 	m.markdownRows(&b)
-	m.markdownCommon(&b, "Known defects and exemptions on every version", m.common(StateKnownDefect, StateExempt))
+	m.markdownCommon(&b, "Known defects and exemptions", m.listed())
 	fmt.Fprintf(&b, "Matrix %s", code(m.Run.ID))
 	if m.Run.Command != "" {
 		fmt.Fprintf(&b, " · repeat with %s", code(m.Run.Command))

@@ -132,16 +132,53 @@ func (m *Matrix) common(wanted ...State) []commonSpec {
 	var specs []commonSpec
 	for _, state := range wanted {
 		for _, spec := range m.Specs {
-			for column, cell := range m.Cells {
-				if !cell.HasResults() {
-					continue
-				}
-				if !spec.Differs && spec.Cells[column].State == state {
-					specs = append(specs, commonSpec{spec, spec.Cells[column]})
-				}
-				break
+			in := m.cellsIn(spec, state)
+			if len(in) > 0 && len(in) == len(m.withResults()) {
+				specs = append(specs, commonSpec{spec, spec.Cells[in[0]]})
 			}
 		}
+	}
+	return specs
+}
+
+// withResults are the columns of the versions that have results.
+func (m *Matrix) withResults() []int {
+	var columns []int
+	for column, cell := range m.Cells {
+		if cell.HasResults() {
+			columns = append(columns, column)
+		}
+	}
+	return columns
+}
+
+// cellsIn are the columns with results in which a spec is in a state.
+func (m *Matrix) cellsIn(spec MatrixSpec, state State) []int {
+	var columns []int
+	for _, column := range m.withResults() {
+		if spec.Cells[column].State == state {
+			columns = append(columns, column)
+		}
+	}
+	return columns
+}
+
+// listed are the known defects and exemptions: those of every version, and the specs that are exempt on some versions
+// and came out alike on the others.
+func (m *Matrix) listed() []commonSpec {
+	specs := m.common(StateKnownDefect, StateExempt)
+	for _, spec := range m.Specs {
+		in := m.cellsIn(spec, StateExempt)
+		if spec.Differs || len(in) == 0 || len(in) == len(m.withResults()) {
+			continue
+		}
+		versions := make([]string, len(in))
+		for i, column := range in {
+			versions[i] = m.Cells[column].Minor
+		}
+		outcome := spec.Cells[in[0]]
+		outcome.Message = "On " + enumerate(versions) + " only: " + outcome.Message
+		specs = append(specs, commonSpec{spec, outcome})
 	}
 	return specs
 }

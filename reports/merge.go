@@ -161,7 +161,8 @@ func (m *Matrix) mergeSpecs(outcomes []Outcome) {
 					unknown[column] = append(unknown[column], specs[i].ID)
 				}
 			}
-			if o.Results != nil {
+			// Where it is exempt for the version, another outcome elsewhere is what the lists say.
+			if o.Results != nil && cell.State != StateExempt {
 				seen[cell.State] = true
 			}
 		}

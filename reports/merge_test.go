@@ -80,6 +80,31 @@ func TestMergeAccepts(t *testing.T) {
 	}
 }
 
+// What the lists exempt on some versions is no difference, and is named with the versions.
+func TestMergeOfAnExemptionByVersion(t *testing.T) {
+	exempt := cellOf(cleanRun(), "1.25.4")
+	at := slices.IndexFunc(exempt.Specs, func(s Spec) bool { return s.State == StatePassed })
+	exempt.Specs[at].State, exempt.Specs[at].Reason = StateExempt, "needs Kubernetes 1.26"
+	exempt.Tally()
+	m, err := Merge(matrixRun(), []Outcome{outcomeOf(exempt), outcomeOf(cellOf(cleanRun(), "1.26.13")), outcomeOf(cellOf(cleanRun(), "1.27.4"))})
+	if err != nil || m.Verdict() != nil {
+		t.Fatalf("%v, %v", err, m.Verdict())
+	}
+	if found := m.differences(); len(found) > 0 {
+		t.Errorf("an exemption by version counts as a difference: %+v", found)
+	}
+	found := m.listed()
+	last := found[len(found)-1]
+	if last.ID != exempt.Specs[at].ID || last.State != StateExempt || last.Message != "On 1.25 only: needs Kubernetes 1.26" {
+		t.Errorf("listed last: %+v", last)
+	}
+	for _, spec := range m.common(StatePassed, StateExempt) {
+		if spec.ID == last.ID {
+			t.Errorf("%s is said to have come out %s everywhere", spec.ID, spec.State)
+		}
+	}
+}
+
 func TestHeadline(t *testing.T) {
 	for _, c := range []struct {
 		spec Spec

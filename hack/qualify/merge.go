@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -189,8 +190,9 @@ func span(outcomes []reports.Outcome) reports.Run {
 	return run
 }
 
-// adopted are the files of a run that a matrix keeps beside what it renders itself.
-var adopted = []string{kindconfig.EnvironmentFile, kindconfig.JobFile, kindconfig.DiagnosticsDir}
+// adopted are the files of a run that a matrix keeps beside what it renders itself: patterns of their names. The logs say
+// why a cell has no verdict.
+var adopted = []string{kindconfig.EnvironmentFile, kindconfig.JobFile, kindconfig.DiagnosticsDir, suiteLog, "provisioning*.log"}
 
 // adopt copies a cell into the matrix' folder, in the place of what an earlier merge put there, and
 // renders its reports.
@@ -204,9 +206,14 @@ func adopt(from source, to string) error {
 			return err
 		}
 		err = os.MkdirAll(to, 0o755)
-		for _, name := range adopted {
-			if err == nil {
-				err = copyAny(filepath.Join(from.dir, name), filepath.Join(to, name))
+		entries, readErr := os.ReadDir(from.dir)
+		err = errors.Join(err, readErr)
+		for _, entry := range entries {
+			if err == nil && slices.ContainsFunc(adopted, func(pattern string) bool {
+				matches, _ := filepath.Match(pattern, entry.Name())
+				return matches
+			}) {
+				err = copyAny(filepath.Join(from.dir, entry.Name()), filepath.Join(to, entry.Name()))
 			}
 		}
 	}

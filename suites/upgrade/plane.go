@@ -81,6 +81,17 @@ func istioctl(ctx context.Context, installer *mesh.Installer, release kindconfig
 	return out
 }
 
+// tryRevision has a release's own istioctl install nothing under a revision of another name, in a dry run, and gives what
+// it said.
+func tryRevision(ctx context.Context, installer *mesh.Installer, release kindconfig.Release) string {
+	GinkgoHelper()
+	var said strings.Builder
+	of := *installer
+	of.Log = io.MultiWriter(of.Log, &said)
+	out := istioctl(ctx, &of, release, "install", "--dry-run", "--skip-confirmation", "--set=profile=empty", "--revision=other")
+	return said.String() + out
+}
+
 // setTag makes the tag lead to a release's revision.
 func setTag(ctx context.Context, installer *mesh.Installer, by, to kindconfig.Release) {
 	GinkgoHelper()
