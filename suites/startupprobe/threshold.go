@@ -169,6 +169,9 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 	}
 
 	It("is not restarted in that time with the default threshold", func(ctx SpecContext) {
+		pod, err := kube.Getter[corev1.Pod](ns, byDefault)(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(probesOf(pod.Spec)).To(have(startup, readiness), "probes of pod %s", byDefault)
 		events := outlive(ctx, byDefault)
 		Expect(events.failures("startup")).NotTo(BeZero(), "pod %s: failed startup probes", byDefault)
 		Expect(events.restarts()).To(BeZero(), "pod %s: restarts for the startup probe", byDefault)
