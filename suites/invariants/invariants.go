@@ -56,67 +56,13 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		}
 	})
 
-	It("no istiod has restarted or panicked", func(ctx SpecContext) {
-		pods := istiods(ctx)
-		findings := append(restarts(pods), replaced(pods, replicaSetsOf(ctx, mesh.Namespace))...)
-		lines := 0
-		for _, pod := range pods {
-			for _, log := range logsOf(ctx, &pod) {
-				lines += strings.Count(log, "\n")
-				for _, crash := range crashes(log) {
-					findings = append(findings, fmt.Sprintf("%s logged: %s", pod.Name, crash))
-				}
-			}
-		}
-		evidence.API("istiods", "%d, with %d lines of log read", len(pods), lines)
-		evidence.Replay("kubectl get pods --namespace %s --selector app=istiod", mesh.Namespace)
-		Expect(lines).To(BeNumerically(">", 0), "the istiods must have logged something to be searched")
-		expectExplained(findings)
-	})
+	It("no istiod has restarted or panicked", func(ctx SpecContext) { expectExplained(crashed(ctx)) })
 
-	It("no proxy has refused what an istiod sent it", func(ctx SpecContext) {
-		var findings []string
-		connected := 0
-		for _, pod := range istiods(ctx) {
-			page, err := kube.Shared().PodGet(ctx, pod.Namespace, pod.Name, metricsPort(&pod), "/metrics")
-			Expect(err).NotTo(HaveOccurred())
-			read, err := parseMetrics(page)
-			Expect(err).NotTo(HaveOccurred(), "metrics of %s", pod.Name)
-			revision := "revision " + pod.Labels[revisionLabel]
-			evidence.Config("istiod of "+revision, "%d proxies connected, refused responses by type: %v", read.connected, read.rejects)
-			evidence.Replay("kubectl get --raw /api/v1/namespaces/%s/pods/%s:%d/proxy/metrics | grep reject", pod.Namespace, pod.Name, metricsPort(&pod))
-			connected += read.connected
-			findings = append(findings, rejections(revision, read, strings.Join(logsOf(ctx, &pod), "\n"))...)
-		}
-		Expect(connected).To(BeNumerically(">", 0), "proxies must be connected for their refusals to be counted")
-		expectExplained(findings)
-	})
+	It("no proxy has refused what an istiod sent it", func(ctx SpecContext) { expectExplained(refused(ctx)) })
 
 	It("no proxy counts or holds a rejected update", func(ctx SpecContext) {
-		proxies, err := proxy.In(ctx, kube.Shared(), metav1.NamespaceAll)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(proxies).NotTo(BeEmpty(), "the suite keeps gateways until the end to be asked")
-		var findings []string
-		asked, counters := 0, 0
-		for _, p := range proxies {
-			rejected, err := p.Rejected(ctx)
-			if err != nil && gone(ctx, p) {
-				continue
-			}
-			Expect(err).NotTo(HaveOccurred())
-			asked++
-			counters += len(rejected.Counters)
-			if len(rejected.Lines()) > 0 {
-				suspects = append(suspects, p.Namespace)
-			}
-			for _, line := range rejected.Lines() {
-				findings = append(findings, fmt.Sprintf("%s: %s", p, line))
-			}
-			evidence.Replay("kubectl exec --namespace %s %s --container istio-proxy -- pilot-agent request GET 'stats?filter=update_rejected'", p.Namespace, p.Pod)
-		}
-		evidence.Config("proxies asked", "%d, with %d counters of rejected updates", asked, counters)
-		Expect(asked).To(BeNumerically(">", 0), "every proxy went before it could be asked")
-		Expect(counters).To(BeNumerically(">=", asked), "each proxy keeps at least one counter of rejected updates")
+		findings, where := rejected(ctx)
+		suspects = append(suspects, where...)
 		expectExplained(findings)
 	})
 
@@ -142,6 +88,83 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 			WithArguments(kube.Shared(), systemNamespace).Should(BeEmpty())
 	})
 })
+
+// OfOwnCluster asserts of the cluster that a container has made for itself, before it goes, what the invariants say of the
+// shared one: no istiod has restarted or panicked, and no proxy has refused or rejected what it was sent.
+func OfOwnCluster(ctx context.Context) {
+	GinkgoHelper()
+	findings, _ := rejected(ctx)
+	expectExplained(slices.Concat(crashed(ctx), refused(ctx), findings))
+}
+
+// crashed finds istiods that have restarted or panicked.
+func crashed(ctx context.Context) []string {
+	GinkgoHelper()
+	pods := istiods(ctx)
+	findings := append(restarts(pods), replaced(pods, replicaSetsOf(ctx, mesh.Namespace))...)
+	lines := 0
+	for _, pod := range pods {
+		for _, log := range logsOf(ctx, &pod) {
+			lines += strings.Count(log, "\n")
+			for _, crash := range crashes(log) {
+				findings = append(findings, fmt.Sprintf("%s logged: %s", pod.Name, crash))
+			}
+		}
+	}
+	evidence.API("istiods", "%d, with %d lines of log read", len(pods), lines)
+	evidence.Replay("kubectl get pods --namespace %s --selector app=istiod", mesh.Namespace)
+	Expect(lines).To(BeNumerically(">", 0), "the istiods must have logged something to be searched")
+	return findings
+}
+
+// refused finds what istiods count and log of proxies that refused what they were sent.
+func refused(ctx context.Context) []string {
+	GinkgoHelper()
+	var findings []string
+	connected := 0
+	for _, pod := range istiods(ctx) {
+		page, err := kube.Shared().PodGet(ctx, pod.Namespace, pod.Name, metricsPort(&pod), "/metrics")
+		Expect(err).NotTo(HaveOccurred())
+		read, err := parseMetrics(page)
+		Expect(err).NotTo(HaveOccurred(), "metrics of %s", pod.Name)
+		revision := "revision " + pod.Labels[revisionLabel]
+		evidence.Config("istiod of "+revision, "%d proxies connected, refused responses by type: %v", read.connected, read.rejects)
+		evidence.Replay("kubectl get --raw /api/v1/namespaces/%s/pods/%s:%d/proxy/metrics | grep reject", pod.Namespace, pod.Name, metricsPort(&pod))
+		connected += read.connected
+		findings = append(findings, rejections(revision, read, strings.Join(logsOf(ctx, &pod), "\n"))...)
+	}
+	Expect(connected).To(BeNumerically(">", 0), "proxies must be connected for their refusals to be counted")
+	return findings
+}
+
+// rejected finds what proxies themselves count and hold of rejected updates, and the namespaces where they are.
+func rejected(ctx context.Context) (findings, where []string) {
+	GinkgoHelper()
+	proxies, err := proxy.In(ctx, kube.Shared(), metav1.NamespaceAll)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(proxies).NotTo(BeEmpty(), "the suite keeps gateways until the end to be asked")
+	asked, counters := 0, 0
+	for _, p := range proxies {
+		rejected, err := p.Rejected(ctx)
+		if err != nil && gone(ctx, p) {
+			continue
+		}
+		Expect(err).NotTo(HaveOccurred())
+		asked++
+		counters += len(rejected.Counters)
+		if len(rejected.Lines()) > 0 {
+			where = append(where, p.Namespace)
+		}
+		for _, line := range rejected.Lines() {
+			findings = append(findings, fmt.Sprintf("%s: %s", p, line))
+		}
+		evidence.Replay("kubectl exec --namespace %s %s --container istio-proxy -- pilot-agent request GET 'stats?filter=update_rejected'", p.Namespace, p.Pod)
+	}
+	evidence.Config("proxies asked", "%d, with %d counters of rejected updates", asked, counters)
+	Expect(asked).To(BeNumerically(">", 0), "every proxy went before it could be asked")
+	Expect(counters).To(BeNumerically(">=", asked), "each proxy keeps at least one counter of rejected updates")
+	return findings, where
+}
 
 // revisionLabel names an istiod's revision.
 const revisionLabel = "istio.io/rev"

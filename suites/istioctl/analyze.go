@@ -52,7 +52,7 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 		Expect(on(subject, "VirtualService "+namespace+"/nowhere")).To(ContainElement("IST0101"))
 
 		By("asking the release before")
-		Expect(on(before, origin)).To(ContainElement("IST0101"))
+		Expect(on(before, origin)).To(ContainElement("IST0101"), "messages of the release before about %s: %v", origin, before)
 	})
 
 	It("no longer warns with IST0117 of a Deployment without a Service", func() {
@@ -62,7 +62,7 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 		evidence.API("messages about "+origin, "none")
 
 		By("asking the release before")
-		Expect(on(before, origin)).To(ConsistOf("IST0117"))
+		Expect(on(before, origin)).To(ConsistOf("IST0117"), "messages of the release before about %s: %v", origin, before)
 	})
 
 	DescribeTable("says of the webhooks of an external control plane",
@@ -79,7 +79,7 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 			evidence.API("messages about "+origin, "%v", on(messages, origin))
 
 			By("asking the release before")
-			Expect(on(offline(istioctl.Before()), origin)).To(BeEmpty())
+			Expect(on(offline(istioctl.Before()), origin)).To(BeEmpty(), "messages of the release before about %s", origin)
 
 			By("looking at the same webhooks with an address that is no name")
 			evidence.Replay(`kubectl patch --local --type=json -p '[{"op":"replace","path":"/webhooks/0/clientConfig","value":{"url":"https://192.0.2.10:15017"}}]' `+
@@ -108,7 +108,7 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 		evidence.API("lists of ConfigMaps asked for", "%v", subject)
 
 		By("asking with the release before")
-		Expect(asked(istioctl.Before())).To(ContainElement("/api/v1/configmaps"))
+		Expect(asked(istioctl.Before())).To(ContainElement("/api/v1/configmaps"), "lists of ConfigMaps that the release before asked for")
 	})
 })
 

@@ -1,6 +1,7 @@
 package openshift
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/timing"
+	"mesh-conformance/suites/invariants"
 )
 
 var _ = Describe("Without anyuid", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityLong), Label(catalogue.OpenShift), func() {
@@ -29,6 +31,8 @@ var _ = Describe("Without anyuid", Ordered, ContinueOnFailure, SpecPriority(timi
 	Describe("istiod", func() { ofIstiod(s) })
 	Describe("the injector", func() { ofAnnotations(s) })
 	Describe("a constraint in the manner of restricted-v2", func() { ofConstraint(s) })
+
+	It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { invariants.OfOwnCluster(ctx) })
 })
 
 func ofSidecars(s *site) {
@@ -50,10 +54,10 @@ func ofSidecars(s *site) {
 		Expect(asked(pod, validation)).To(Equal(ids{lastUser, lastGroup}), "ids of %s", validation)
 		Expect(pod.Status.InitContainerStatuses).To(HaveExactElements(HaveField("State.Terminated.ExitCode", BeZero())), "exit code of %s", validation)
 		for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
-			context, err := contextOf(pod, container.Name)
+			security, err := contextOf(pod, container.Name)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(context.Capabilities).To(Equal(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}), "capabilities of %s", container.Name)
-			Expect(context.AllowPrivilegeEscalation).To(HaveValue(BeFalse()), "privilege escalation of %s", container.Name)
+			Expect(security.Capabilities).To(Equal(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}), "capabilities of %s", container.Name)
+			Expect(security.AllowPrivilegeEscalation).To(HaveValue(BeFalse()), "privilege escalation of %s", container.Name)
 		}
 		evidence.API("pod "+pod.Name, "runs with %s only, ids %d and %d, no capability", validation, lastUser, lastGroup)
 	})
@@ -163,6 +167,17 @@ func ofConstraint(s *site) {
 			"container " + initContainer + ": may not add capability NET_ADMIN",
 			"container " + initContainer + ": may not add capability NET_RAW",
 		}, "; "))
+
+		By("looking at what istio-init would be told where nobody refuses it")
+		annotate(ctx, s.free, allotted)
+		Eventually(ctx, func(ctx context.Context) (int64, error) {
+			pod, err := kube.Admit[corev1.Pod](ctx, s.free, plainPod)
+			if err != nil {
+				return 0, err
+			}
+			return excluded(pod, initContainer)
+		}, timing.Push, timing.Poll).Should(BeEquivalentTo(lastUser), "user that %s is told to let pass", initContainer)
+		evidence.API(initContainer, "lets user %d pass", lastUser)
 	})
 }
 

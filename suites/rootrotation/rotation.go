@@ -16,6 +16,7 @@ import (
 	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/steady"
 	"mesh-conformance/suites/internal/timing"
+	"mesh-conformance/suites/invariants"
 )
 
 // Each spec is a step of one rotation: after one that fails, the others would show nothing.
@@ -181,5 +182,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			sidecar.AwaitReach(ctx, r.unsubscribed, r.server)
 			Expect(r.unsubscribed.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))
 		})
+
+		It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { invariants.OfOwnCluster(ctx) })
 	})
 })

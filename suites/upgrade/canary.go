@@ -15,6 +15,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/timing"
+	"mesh-conformance/suites/invariants"
 )
 
 const neighbour = "neighbour"
@@ -128,6 +129,8 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.holds(ctx, subject(), nil)
 		b.losesNothing(ctx, "while the old revision is uninstalled")
 	})
+
+	It("has had no proxy by revision refuse what it was sent, and no istiod crash", func(ctx SpecContext) { invariants.OfOwnCluster(ctx) })
 
 	It("counts the requests that are lost by revision (control)", func(ctx SpecContext) { b.countsLosses(ctx) })
 })
