@@ -71,9 +71,10 @@ compiler:
 	export DEBIAN_FRONTEND=noninteractive; apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; \
 	else echo "no C compiler for the race detector (PATH): install gcc"; exit 3; fi; }
 
+# What debuggers need is not linked: there is a binary for each package, and nobody debugs them.
 .PHONY: unit
 unit: compiler ## unit tests under the race detector
-	@go test -race ./...
+	@go test -race -ldflags=-w ./...
 
 .PHONY: down
 down: $(QUALIFY) ## remove every cluster of the project and stop the private engine; caches and reports stay
