@@ -113,7 +113,9 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	kube.Use(client)
 }, NodeTimeout(timing.Provisioning))
 
-var _ = SynchronizedAfterSuite(func() {}, func(ctx SpecContext) {
+var _ = SynchronizedAfterSuite(func(ctx SpecContext) {
+	Expect(kube.AwaitLeaving(ctx)).To(Succeed())
+}, func(ctx SpecContext) {
 	if job := session.Job(); job != nil {
 		Expect(teardown(ctx, job)).To(Succeed())
 	}

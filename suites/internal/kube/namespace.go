@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"mesh-conformance/suites/internal/evidence"
@@ -51,8 +53,30 @@ func forget(namespace string) {
 	living.names = slices.DeleteFunc(living.names, func(name string) bool { return name == namespace })
 }
 
+// leaving are the namespaces that this process has deleted and not seen gone yet.
+var leaving struct {
+	sync.Mutex
+	names []string
+}
+
+// AwaitLeaving waits until every namespace is gone that cleanups of this process have deleted on the shared
+// cluster. An error names those that stay, and what holds them.
+func AwaitLeaving(ctx context.Context) error {
+	leaving.Lock()
+	names := leaving.names
+	leaving.names = nil
+	leaving.Unlock()
+	var failed []error
+	for _, name := range names {
+		failed = append(failed, Shared().WaitGone(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
+	}
+	return errors.Join(failed...)
+}
+
 // NewNamespace makes a namespace of its own for the current spec or container, on the shared
-// cluster, and has it deleted, and its end awaited, in cleanup. Labels are written key=value.
+// cluster, and has it deleted in cleanup, which waits until its pods are gone. Its own end comes five seconds later, by a
+// delay of Kubernetes' (pkg/controller/namespace/namespace_controller.go, namespaceDeletionGracePeriod): the suite waits
+// for that with AwaitLeaving when all specs have run. Labels are written key=value.
 func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
 	ginkgo.GinkgoHelper()
 	client := Shared()
@@ -62,6 +86,9 @@ func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
 	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
 		if !client.Disposable {
 			gomega.Expect(client.DeleteNamespace(ctx, name)).To(gomega.Succeed())
+			leaving.Lock()
+			leaving.names = append(leaving.names, name)
+			leaving.Unlock()
 		}
 		forget(name)
 		// More than the wait's own bound, so that its message says what holds the namespace.
@@ -94,7 +121,7 @@ func (c *Client) CreateNamespace(ctx context.Context, prefix string, labels ...s
 	return namespace.Name, nil
 }
 
-// DeleteNamespace deletes a namespace and waits until it is gone.
+// DeleteNamespace deletes a namespace and waits until no pod of it is left.
 func (c *Client) DeleteNamespace(ctx context.Context, name string) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	err := c.Client.Delete(ctx, namespace, ctrl.PropagationPolicy(metav1.DeletePropagationForeground))
@@ -104,7 +131,33 @@ func (c *Client) DeleteNamespace(ctx context.Context, name string) error {
 	if err := c.hurryPods(ctx, name); err != nil {
 		return err
 	}
-	return c.WaitGone(ctx, namespace)
+	return c.waitPodsGone(ctx, name)
+}
+
+// waitPodsGone waits until a namespace, which takes no new ones, has no pods.
+func (c *Client) waitPodsGone(ctx context.Context, namespace string) error {
+	ctx, cancel := context.WithTimeout(ctx, timing.Gone)
+	defer cancel()
+	var pods corev1.PodList
+	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
+		err := c.Client.List(ctx, &pods, ctrl.InNamespace(namespace))
+		// As for WaitGone: a busy API server says nothing about the pods.
+		if err != nil {
+			if final(err) {
+				return false, err
+			}
+			return false, nil
+		}
+		return len(pods.Items) == 0, nil
+	})
+	if err != nil {
+		names := make([]string, len(pods.Items))
+		for i, pod := range pods.Items {
+			names[i] = pod.Name
+		}
+		return fmt.Errorf("namespace %s is deleted and still has pods (%s): %w", namespace, strings.Join(names, ", "), err)
+	}
+	return nil
 }
 
 // hurryPods shortens the grace of a dying namespace's pods: managed gateways have the default

@@ -63,7 +63,42 @@ func TestCreateNamespace(t *testing.T) {
 	}
 }
 
-func TestDeleteNamespaceWaitsUntilItIsGone(t *testing.T) {
+func TestDeleteNamespaceWaitsUntilItsPodsAreGone(t *testing.T) {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns", Finalizers: []string{"example.com/held"}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "pod", Finalizers: []string{"example.com/held"}}}
+	other := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "pod"}}
+	looks := 0
+	client := fakeClient(t, interceptor.Funcs{
+		List: func(ctx context.Context, c ctrl.WithWatch, list ctrl.ObjectList, options ...ctrl.ListOption) error {
+			if looks++; looks == 3 {
+				var held corev1.Pod
+				if err := c.Get(ctx, ctrl.ObjectKeyFromObject(pod), &held); err != nil {
+					return err
+				}
+				held.Finalizers = nil
+				if err := c.Update(ctx, &held); err != nil {
+					return err
+				}
+			}
+			return c.List(ctx, list, options...)
+		},
+	}, namespace, pod, other)
+	if err := client.DeleteNamespace(t.Context(), "ns"); err != nil {
+		t.Fatal(err)
+	}
+	if looks < 3 {
+		t.Errorf("gone after %d looks", looks)
+	}
+	var still corev1.Namespace
+	if err := client.Client.Get(t.Context(), ctrl.ObjectKeyFromObject(namespace), &still); err != nil || still.DeletionTimestamp == nil {
+		t.Errorf("the namespace is not on its way out: %v", err)
+	}
+	if err := client.Client.Get(t.Context(), ctrl.ObjectKeyFromObject(other), &corev1.Pod{}); err != nil {
+		t.Errorf("the pod of another namespace: %v", err)
+	}
+}
+
+func TestWaitGoneWaitsForANamespace(t *testing.T) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns", Finalizers: []string{"example.com/held"}}}
 	looks := 0
 	client := fakeClient(t, interceptor.Funcs{
@@ -82,6 +117,9 @@ func TestDeleteNamespaceWaitsUntilItIsGone(t *testing.T) {
 		},
 	}, namespace)
 	if err := client.DeleteNamespace(t.Context(), "ns"); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.WaitGone(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
 	if looks != 3 {
