@@ -40,6 +40,7 @@ type Workload struct {
 // cluster is what a workload needs of a kube.Client.
 type cluster interface {
 	Exec(ctx context.Context, namespace, pod, container string, command ...string) (stdout, stderr string, err error)
+	ServiceAddress(ctx context.Context, namespace, name string) (string, error)
 }
 
 // Deploy applies fixtures/echo/<name>.yaml for each name and waits until all of them are available. Proxies of the

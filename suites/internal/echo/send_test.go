@@ -28,6 +28,13 @@ func (p *pod) Exec(_ context.Context, namespace, name, container string, command
 	return p.stdout, p.stderr, p.err
 }
 
+func (p *pod) ServiceAddress(_ context.Context, namespace, name string) (string, error) {
+	if namespace == "far" && name == "server" {
+		return "10.96.1.2", nil
+	}
+	return "", nil
+}
+
 func client(p *pod) *Workload {
 	return &Workload{
 		Namespace: "ns", Name: "client", cluster: p,
@@ -44,6 +51,32 @@ func TestSendGivesTheAnswers(t *testing.T) {
 	want := []string{"/usr/local/bin/client", "--count=2", "--timeout=10s", "http://server/"}
 	if !slices.Equal(p.command, want) {
 		t.Errorf("ran %q", p.command)
+	}
+}
+
+func TestSendAsksNoDNSForAService(t *testing.T) {
+	const host = "server.far.svc.cluster.local"
+	for url, want := range map[string][]string{
+		"http://" + host + "/path?a=%20b": {"--header=Host: " + host, "http://10.96.1.2/path?a=%20b"},
+		"http://" + host + ":81":          {"--header=Host: " + host + ":81", "http://10.96.1.2:81"},
+		"tcp://" + host + ":9090":         {"tcp://10.96.1.2:9090"},
+		// By these names more than the address is chosen, or there is no address.
+		"https://" + host + "/":                 {"https://" + host + "/"},
+		"grpc://" + host + ":7070":              {"grpc://" + host + ":7070"},
+		"http://server.far/":                    {"http://server.far/"},
+		"http://other.far.svc.cluster.local/":   {"http://other.far.svc.cluster.local/"},
+		"http://a.server.far.svc.cluster.local": {"http://a.server.far.svc.cluster.local"},
+		"http://10.0.0.1:8080/":                 {"http://10.0.0.1:8080/"},
+	} {
+		p := &pod{stdout: twoAnswers}
+		if _, err := client(p).Send(t.Context(), url, 2); err != nil || !slices.Equal(p.command[3:], want) {
+			t.Errorf("%s: ran %q, %v", url, p.command, err)
+		}
+	}
+	p := &pod{stdout: twoAnswers}
+	if _, err := client(p).Send(t.Context(), "http://"+host+"/", 2, Header("Host", "alias")); err != nil ||
+		!slices.Equal(p.command[3:], []string{"--header=Host: alias", "http://10.96.1.2/"}) {
+		t.Errorf("with an authority of its own: ran %q, %v", p.command, err)
 	}
 }
 
