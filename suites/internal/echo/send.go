@@ -77,7 +77,8 @@ func (w *Workload) Send(ctx context.Context, url string, count int, options ...O
 // ConnectionTimeout), and a lookup that a busy machine takes longer for says nothing about the mesh.
 func (w *Workload) byAddress(ctx context.Context, target string, options []Option) (string, []Option, error) {
 	parsed, err := url.Parse(target)
-	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "tcp" {
+	// The client takes no header with a port in its value, as the authority then has.
+	if err != nil || !(parsed.Scheme == "tcp" || parsed.Scheme == "http" && parsed.Port() == "") {
 		return target, options, nil
 	}
 	service, rest, _ := strings.Cut(parsed.Hostname(), ".")

@@ -58,7 +58,7 @@ func TestSendAsksNoDNSForAService(t *testing.T) {
 	const host = "server.far.svc.cluster.local"
 	for url, want := range map[string][]string{
 		"http://" + host + "/path?a=%20b": {"--header=Host: " + host, "http://10.96.1.2/path?a=%20b"},
-		"http://" + host + ":81":          {"--header=Host: " + host + ":81", "http://10.96.1.2:81"},
+		"http://" + host + ":81/":         {"http://" + host + ":81/"},
 		"tcp://" + host + ":9090":         {"tcp://10.96.1.2:9090"},
 		// By these names more than the address is chosen, or there is no address.
 		"https://" + host + "/":                 {"https://" + host + "/"},
