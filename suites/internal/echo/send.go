@@ -143,17 +143,30 @@ func sendCommand(url string, count int, chosen []Option) []string {
 }
 
 // failure finds in the echo client's log why its set of requests failed, "" where it does not say:
-// the client itself is then what failed.
+// the client itself is then what failed. What it says of a TCP connection that ended without an answer is of several lines,
+// the last of which says so.
 func failure(output string) string {
+	var said []string
 	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if len(said) > 0 {
+			if line == "" || logged.MatchString(line) {
+				break
+			}
+			said = append(said, line)
+			continue
+		}
 		_, message, fatal := strings.Cut(line, "\tfatal\t")
 		message, ofRequests := strings.CutPrefix(message, "Error ")
 		if fatal && ofRequests {
-			return strings.TrimSpace(message)
+			said = []string{strings.TrimSpace(message)}
 		}
 	}
-	return ""
+	return strings.Join(said, " ")
 }
+
+// logged is how a line of the echo client's log begins.
+var logged = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:`)
 
 var failedOf = regexp.MustCompile(`^(\d+)/\d+ requests had errors`)
 

@@ -54,6 +54,17 @@ func TestSendGivesTheAnswers(t *testing.T) {
 	}
 }
 
+// The far side may end a TCP connection before it resets it.
+func TestSendTakesInAFailureOfSeveralLines(t *testing.T) {
+	said := "2026-11-23T17:35:50.775669Z\tfatal\tError 2/2 requests had errors; first error: expect to recv message with StatusCode=200, got [8] Url=tcp://server:9093\n" +
+		". Return EOF\n\n2026-11-23T17:35:51.775669Z\tinfo\tanother\n"
+	answers, err := client(&pod{stdout: said, err: &kube.ExecError{Code: 1}}).Send(t.Context(), "tcp://server:9093", 2)
+	want := "2/2 requests had errors; first error: expect to recv message with StatusCode=200, got [8] Url=tcp://server:9093 . Return EOF"
+	if err != nil || answers.Failure != want || answers.Failed != 2 {
+		t.Errorf("got %+v, %v", answers, err)
+	}
+}
+
 func TestSendAsksNoDNSForAService(t *testing.T) {
 	const host = "server.far.svc.cluster.local"
 	for url, want := range map[string][]string{
