@@ -18,8 +18,8 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/sound"
 	"mesh-conformance/suites/internal/timing"
-	"mesh-conformance/suites/invariants"
 )
 
 var _ = Describe("Without anyuid", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityLong), Label(catalogue.OpenShift), func() {
@@ -32,7 +32,7 @@ var _ = Describe("Without anyuid", Ordered, ContinueOnFailure, SpecPriority(timi
 	Describe("the injector", func() { ofAnnotations(s) })
 	Describe("a constraint in the manner of restricted-v2", func() { ofConstraint(s) })
 
-	It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { invariants.OfOwnCluster(ctx) })
+	It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 })
 
 func ofSidecars(s *site) {

@@ -14,9 +14,9 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/sound"
 	"mesh-conformance/suites/internal/steady"
 	"mesh-conformance/suites/internal/timing"
-	"mesh-conformance/suites/invariants"
 )
 
 // Each spec is a step of one rotation: after one that fails, the others would show nothing.
@@ -183,6 +183,6 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			Expect(r.unsubscribed.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))
 		})
 
-		It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { invariants.OfOwnCluster(ctx) })
+		It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 	})
 })

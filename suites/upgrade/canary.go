@@ -14,8 +14,8 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/sound"
 	"mesh-conformance/suites/internal/timing"
-	"mesh-conformance/suites/invariants"
 )
 
 const neighbour = "neighbour"
@@ -130,7 +130,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while the old revision is uninstalled")
 	})
 
-	It("has had no proxy by revision refuse what it was sent, and no istiod crash", func(ctx SpecContext) { invariants.OfOwnCluster(ctx) })
+	It("has had no proxy by revision refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 
 	It("counts the requests that are lost by revision (control)", func(ctx SpecContext) { b.countsLosses(ctx) })
 })

@@ -12,8 +12,8 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/sound"
 	"mesh-conformance/suites/internal/timing"
-	"mesh-conformance/suites/invariants"
 )
 
 // leap is one upgrade in place.
@@ -115,7 +115,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 		})
 	}
 
-	It("has had no proxy in place refuse what it was sent, and no istiod crash", func(ctx SpecContext) { invariants.OfOwnCluster(ctx) })
+	It("has had no proxy in place refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 
 	It("counts the requests that are lost in place (control)", func(ctx SpecContext) { b.countsLosses(ctx) })
 })

@@ -1,4 +1,4 @@
-package invariants
+package sound
 
 import (
 	"fmt"
@@ -15,8 +15,8 @@ import (
 	"mesh-conformance/suites/internal/timing"
 )
 
-// restarts gives a finding per container that did not run through.
-func restarts(pods []corev1.Pod) []string {
+// Restarts gives a finding per container that did not run through.
+func Restarts(pods []corev1.Pod) []string {
 	var findings []string
 	for _, pod := range pods {
 		for _, status := range containers(&pod) {
@@ -61,8 +61,8 @@ func replaced(pods []corev1.Pod, sets []appsv1.ReplicaSet) []string {
 // reasonOOM is how the kubelet marks a container the kernel killed for its memory.
 const reasonOOM = "OOMKilled"
 
-// outOfMemory gives a finding per container that was, or had been, killed for its memory.
-func outOfMemory(pods []corev1.Pod) []string {
+// OutOfMemory gives a finding per container that was, or had been, killed for its memory.
+func OutOfMemory(pods []corev1.Pod) []string {
 	var findings []string
 	for _, pod := range pods {
 		for _, status := range containers(&pod) {

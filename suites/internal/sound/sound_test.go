@@ -1,4 +1,4 @@
-package invariants
+package sound
 
 import (
 	"slices"
@@ -41,10 +41,10 @@ func TestRestarts(t *testing.T) {
 		"ns/crashed main restarted 2 times, last with code 137 (OOMKilled) at 03:04:05: out of memory",
 		"ns/native main restarted 1 times",
 	}
-	if got := restarts(pods); !slices.Equal(got, want) {
+	if got := Restarts(pods); !slices.Equal(got, want) {
 		t.Errorf("restarts = %q", got)
 	}
-	if got := restarts(pods[:2]); len(got) != 0 {
+	if got := Restarts(pods[:2]); len(got) != 0 {
 		t.Errorf("restarts of steady pods = %q", got)
 	}
 }
@@ -87,10 +87,10 @@ func TestOutOfMemory(t *testing.T) {
 		podOf("before", corev1.ContainerStatus{LastTerminationState: ended(137, "OOMKilled", "")}, false),
 		podOf("now", corev1.ContainerStatus{State: ended(137, "OOMKilled", "")}, true),
 	}
-	if got := outOfMemory(pods); len(got) != 2 || !strings.HasPrefix(got[0], "ns/before") || !strings.HasPrefix(got[1], "ns/now") {
+	if got := OutOfMemory(pods); len(got) != 2 || !strings.HasPrefix(got[0], "ns/before") || !strings.HasPrefix(got[1], "ns/now") {
 		t.Errorf("findings = %q", got)
 	}
-	if got := outOfMemory(pods[:1]); len(got) != 0 {
+	if got := OutOfMemory(pods[:1]); len(got) != 0 {
 		t.Errorf("findings = %q", got)
 	}
 }

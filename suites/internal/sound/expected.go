@@ -1,4 +1,4 @@
-package invariants
+package sound
 
 import (
 	_ "embed"
