@@ -1,5 +1,5 @@
 // Package steady keeps traffic going while something else changes, and counts what of it is lost: requests
-// at a fixed rate from a workload's pod, or one connection that is held open.
+// at a fixed rate from outside the cluster, or one connection that is held open.
 package steady
 
 import (
@@ -25,7 +25,7 @@ const batch = 2 * PerSecond
 // atOnce bounds the runs under way where none of them ends.
 const atOnce = 10
 
-// Sender is an echo.Workload.
+// Sender is a Visitor; an echo.Workload would do, too.
 type Sender interface {
 	Send(ctx context.Context, url string, count int, options ...echo.Option) (echo.Answers, error)
 	Replay(url string, count int, options ...echo.Option)
