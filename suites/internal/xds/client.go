@@ -93,12 +93,21 @@ func (d *dialogue) send(request *discoveryv3.DiscoveryRequest) error {
 	request.Node = d.node
 	if err := d.stream.Send(request); err != nil {
 		if errors.Is(err, io.EOF) {
-			// The stream's own error waits to be received.
-			_, err = d.stream.Recv()
+			err = d.verdict()
 		}
 		return fmt.Errorf("request %s: %w", request.GetTypeUrl(), err)
 	}
 	return nil
+}
+
+// verdict is why a stream that takes no more requests has ended: gRPC keeps it behind the answers
+// that came before it.
+func (d *dialogue) verdict() error {
+	for {
+		if _, err := d.stream.Recv(); err != nil {
+			return ended(err)
+		}
+	}
 }
 
 // missing says what the snapshot still lacks. Routes count by name: an answer to an older

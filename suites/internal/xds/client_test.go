@@ -2,6 +2,7 @@ package xds
 
 import (
 	"context"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -17,7 +18,9 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -222,6 +225,42 @@ func TestAskFails(t *testing.T) {
 			t.Error("no error")
 		}
 	})
+}
+
+// endedStream takes no request any more; what istiod had said before is still to be received.
+type endedStream struct {
+	grpc.ClientStream
+	answers int
+	verdict error
+}
+
+func (*endedStream) Send(*discoveryv3.DiscoveryRequest) error { return io.EOF }
+
+func (s *endedStream) Recv() (*discoveryv3.DiscoveryResponse, error) {
+	if s.answers == 0 {
+		return nil, s.verdict
+	}
+	s.answers--
+	return &discoveryv3.DiscoveryResponse{TypeUrl: typeCluster}, nil
+}
+
+func TestARequestOnAnEndedStreamSaysWhyItEnded(t *testing.T) {
+	for name, test := range map[string]struct {
+		stream *endedStream
+		want   string
+	}{
+		"without a word":          {&endedStream{verdict: io.EOF}, "istiod ended the stream"},
+		"with a status":           {&endedStream{verdict: status.Error(codes.Unavailable, "draining")}, "draining"},
+		"behind unread answers":   {&endedStream{answers: 2, verdict: status.Error(codes.Unavailable, "draining")}, "draining"},
+		"silently behind answers": {&endedStream{answers: 1, verdict: io.EOF}, "istiod ended the stream"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := (&dialogue{stream: test.stream}).send(&discoveryv3.DiscoveryRequest{TypeUrl: typeListener})
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), typeListener) {
+				t.Errorf("err = %v", err)
+			}
+		})
+	}
 }
 
 func TestSnapshotNamesWhatItHolds(t *testing.T) {
