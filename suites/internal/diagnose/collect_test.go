@@ -53,8 +53,10 @@ func newTestCollector(t *testing.T) (*collector, *fake.Clientset) {
 	istiod.Labels = map[string]string{"app": "istiod"}
 	kubeProxy := runningPod("kube-system", "kube-proxy-1", "kube-proxy", 0)
 	kubeProxy.Labels = map[string]string{"k8s-app": "kube-proxy"}
+	coreDNS := runningPod("kube-system", "coredns-1", "coredns", 0)
+	coreDNS.Labels = map[string]string{"k8s-app": "kube-dns"}
 	clientset := fake.NewClientset(
-		runningPod("ns", "app", "istio-proxy", 1), istiod, kubeProxy,
+		runningPod("ns", "app", "istio-proxy", 1), istiod, kubeProxy, coreDNS,
 		&corev1.Event{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "e"}, Type: "Warning", Reason: "Unhealthy",
 			Message: "probe failed", InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "app"},
@@ -111,13 +113,14 @@ func TestCollect(t *testing.T) {
 	}
 	found := files(t, c.dir)
 	want := []string{
+		"coredns/coredns-1.log",
 		"istio-system/logs/istiod-1.discovery.previous.log",
 		"istiod/istiod-1.log",
 		"kube-proxy/kube-proxy-1.log",
 		"ns/events.txt",
 		"ns/logs/app.istio-proxy.log", "ns/logs/app.istio-proxy.previous.log",
 		"ns/objects/configmaps.yaml", "ns/objects/secrets.yaml",
-		"ns/proxies/app.clusters.txt", "ns/proxies/app.config_dump.json", "ns/proxies/app.update_rejected.txt",
+		"ns/proxies/app.clusters.txt", "ns/proxies/app.config_dump.json", "ns/proxies/app.stats.txt",
 		"summary.txt",
 	}
 	var names []string

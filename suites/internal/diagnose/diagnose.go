@@ -36,7 +36,7 @@ var systemNamespaces = []string{"kube-system", "metallb-system", "istio-system"}
 const parallel = 8
 
 // Spec writes the folder of a failed spec: the objects, events, logs and proxies of its
-// namespaces, what every istiod logged since the spec began and what kube-proxy did. ctx bounds all of it. What
+// namespaces, what every istiod logged since the spec began and what kube-proxy and CoreDNS did. ctx bounds all of it. What
 // could not be collected stands in the summary; err only says that nothing could be written.
 func Spec(ctx context.Context, client *kube.Client, root, specID string, namespaces []string, since time.Time) (dir string, err error) {
 	c, err := newCollector(client, filepath.Join(root, folder(specID)))
@@ -142,7 +142,7 @@ func (c *collector) collect(ctx context.Context, title string, namespaces []stri
 		tasks = append(tasks, task{"events of " + namespace, func(ctx context.Context) error { return c.events(ctx, namespace) }})
 	}
 	tasks = append(tasks, c.istiodTasks(ctx, since)...)
-	tasks = append(tasks, c.kubeProxyTasks(ctx)...)
+	tasks = append(tasks, c.nodeTasks(ctx)...)
 	tasks = append(tasks, c.objectTasks(ctx, namespaces)...)
 	c.runAll(ctx, tasks)
 

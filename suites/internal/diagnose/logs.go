@@ -86,26 +86,29 @@ func (c *collector) istiodTasks(ctx context.Context, since time.Time) []task {
 	return tasks
 }
 
-// The node's programmer of Services and its container: where a request goes to a pod that is no more, its log
-// says whether the rules are late.
-const (
-	kubeProxySelector  = "k8s-app=kube-proxy"
-	kubeProxyContainer = "kube-proxy"
-)
+// nodeServices are what leads requests of every namespace: the programmer of Services, whose log says whether its
+// rules are late, and the resolver of names, whose log has the names that nobody answered for.
+var nodeServices = []struct{ selector, container string }{
+	{"k8s-app=kube-proxy", "kube-proxy"},
+	{"k8s-app=kube-dns", "coredns"},
+}
 
-// kubeProxyTasks read all that each node's kube-proxy has logged; it logs little.
-func (c *collector) kubeProxyTasks(ctx context.Context) []task {
-	pods, _ := c.labelled(ctx, kubeProxySelector)
+// nodeTasks read all that these have logged; it is little.
+func (c *collector) nodeTasks(ctx context.Context) []task {
 	var tasks []task
-	for _, pod := range pods {
-		name := "kube-proxy/" + pod.Name + ".log"
-		tasks = append(tasks, task{name, func(ctx context.Context) error {
-			text, err := c.client.Logs(ctx, pod.Namespace, pod.Name, kubeProxyContainer, time.Time{})
-			if err != nil {
-				return err
-			}
-			return c.write(name, []byte(text))
-		}})
+	for _, service := range nodeServices {
+		// An error is noted already.
+		pods, _ := c.labelled(ctx, service.selector)
+		for _, pod := range pods {
+			name := fmt.Sprintf("%s/%s.log", service.container, pod.Name)
+			tasks = append(tasks, task{name, func(ctx context.Context) error {
+				text, err := c.client.Logs(ctx, pod.Namespace, pod.Name, service.container, time.Time{})
+				if err != nil {
+					return err
+				}
+				return c.write(name, []byte(text))
+			}})
+		}
 	}
 	return tasks
 }
@@ -126,7 +129,7 @@ func (c *collector) labelled(ctx context.Context, selector string) ([]corev1.Pod
 var proxyFiles = []struct{ path, suffix string }{
 	{"/config_dump?include_eds", "config_dump.json"},
 	{"/clusters", "clusters.txt"},
-	{"/stats?filter=update_rejected", "update_rejected.txt"},
+	{"/stats?usedonly", "stats.txt"},
 }
 
 func (c *collector) proxyTasks(namespace string, pods []corev1.Pod) []task {
