@@ -18,6 +18,7 @@ import (
 
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -57,7 +58,7 @@ func post(ctx context.Context, visitor echo.Visitor, host string, count int, run
 	GinkgoHelper()
 	client := &http.Client{
 		Timeout: timing.Request,
-		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		Transport: &http.Transport{MaxIdleConnsPerHost: kube.KeepNone, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(visitor.Address, "80"))
 		}},
 	}

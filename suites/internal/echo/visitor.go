@@ -17,6 +17,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -50,8 +51,8 @@ func (v Visitor) Send(ctx context.Context, url string, count int, headers ...htt
 	client := &http.Client{
 		Timeout: timing.Request,
 		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			MaxIdleConnsPerHost: kube.KeepNone,
+			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				_, port, err := net.SplitHostPort(address)
 				if err != nil {

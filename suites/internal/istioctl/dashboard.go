@@ -13,6 +13,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -86,7 +87,7 @@ func (d *Dashboard) Get(ctx context.Context, path string) (string, error) {
 	}
 	evidence.Replay("curl %s%s", strings.TrimSuffix(d.URL, "/"), path)
 	// A connection of its own: the next dashboard may get the same port.
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	response, err := (&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: kube.KeepNone}}).Do(request)
 	if err != nil {
 		return "", err
 	}

@@ -62,12 +62,22 @@ func (c *Client) dialAddress(ctx context.Context, _, address string) (net.Conn, 
 	return c.DialPod(ctx, namespace, pod, number)
 }
 
+// KeepNone is a Transport's MaxIdleConnsPerHost with which the client ends each connection once it has the answer.
+// DisableKeepAlives has the far end do it, and Envoy waits a second for that, even with the answer unsent
+// (delayed_close_timeout of its HTTP connection manager): on a busy machine the answer is lost, and the client told of
+// an EOF. See github.com/istio/istio/issues/30577.
+const KeepNone = -1
+
 // visitor makes requests to pods, keeping connections or not. Who polls looks at the same pod many times a
 // second, and a connection through the API server is dear to all on the way. A kept one that has ended
 // meanwhile, since pods come and go, net/http replaces by itself.
 func (c *Client) visitor(keep bool) *http.Client {
+	transport := &http.Transport{DialContext: c.dialAddress, IdleConnTimeout: idle}
+	if !keep {
+		transport.MaxIdleConnsPerHost = KeepNone
+	}
 	return &http.Client{
-		Transport: &http.Transport{DialContext: c.dialAddress, IdleConnTimeout: idle, DisableKeepAlives: !keep},
+		Transport: transport,
 		// The answer asked for is this pod's, not that of whom it points to.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -92,13 +92,27 @@ func label(metric *dto.Metric, name string) string {
 // connection (pod.namespace-number) and the proxy's reason.
 var refusal = regexp.MustCompile(`ADS:(\S+): ACK ERROR (\S+)-\d+ (.*)`)
 
+// messages gives the messages of a log, each in one line: what lists several errors has lines that begin with a tab,
+// and empty ones behind them.
+func messages(log string) []string {
+	var joined []string
+	for line := range strings.Lines(log) {
+		if last := len(joined) - 1; last >= 0 && strings.HasPrefix(line, "\t") {
+			joined[last] += " " + strings.TrimSpace(line)
+			continue
+		}
+		joined = append(joined, strings.TrimRight(line, "\n"))
+	}
+	return joined
+}
+
 // rejections gives a finding per kind of refusal that one istiod knows of. The counters say
 // how many there are, the log says who and why; what the log lacks is a finding all the same.
 func rejections(istiod string, read account, log string) []string {
 	counted := map[string]int{}
 	logged := map[string]int{}
 	named := map[string]bool{}
-	for line := range strings.Lines(log) {
+	for _, line := range messages(log) {
 		match := refusal.FindStringSubmatch(line)
 		if match == nil {
 			continue

@@ -171,6 +171,10 @@ func TestRejections(t *testing.T) {
 	if got := rejections("revision default", trouble, log); !slices.Equal(got, want) {
 		t.Errorf("findings = %q", got)
 	}
+	listed := "2026\twarn\tads\tADS:ECDS: ACK ERROR a.ns-12 OK:2 errors occurred:\n\t* no module\n\t* no time\n\n\n2026\tinfo\tads\tnext\n"
+	if got := rejections("revision default", clean, listed); !slices.Equal(got, []string{"revision default: a.ns refused ecds: OK:2 errors occurred: * no module * no time (×1)"}) {
+		t.Errorf("findings = %q", got)
+	}
 	// A refusal in the log counts even where the counters were lost with a restart.
 	if got := rejections("revision default", clean, log); len(got) != 1 {
 		t.Errorf("findings = %q", got)
