@@ -41,7 +41,7 @@ func (c *Client) PodPost(ctx context.Context, namespace, pod string, port int, p
 
 // idle is how long a connection to a pod is kept for the next look: longer than the pause between two, and than most
 // steps of a spec.
-const idle = 150 * timing.Poll
+const idle = 60 * timing.Poll
 
 // podAddress is what the pool knows a port of a pod by; a namespace has no dot in its name.
 func podAddress(namespace, pod string, port int) string {

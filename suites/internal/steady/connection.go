@@ -20,7 +20,7 @@ import (
 )
 
 // pause is between two exchanges on a held connection.
-const pause = 5 * timing.Poll
+const pause = 2 * timing.Poll
 
 // Connection is one TCP connection that is held open and used again and again. The exchanges are HTTP/1.1
 // requests, since the echo program cuts connections to its TCP ports after 15 s (istio.io/istio,

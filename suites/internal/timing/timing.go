@@ -30,7 +30,7 @@ const (
 const Quiet = 2 * time.Second
 
 // Poll is the pause between two looks at a cheap source.
-const Poll = 100 * time.Millisecond
+const Poll = 250 * time.Millisecond
 
 // Priorities for Ginkgo's scheduler: what takes minutes starts first, what takes half a minute next, so that the
 // processes have short specs left to come to their end together.
