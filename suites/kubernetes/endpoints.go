@@ -67,7 +67,6 @@ var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), L
 		server := echo.Deploy(ctx, outside, "server")["server"]
 		client := echo.Deploy(ctx, inside, "client")["client"]
 		cluster := fmt.Sprintf("outbound|80||server.%s.svc.cluster.local", outside)
-		url := fmt.Sprintf("http://server.%s/", outside)
 
 		for _, step := range []struct{ from, to int32 }{{1, 1}, {1, 3}, {3, 1}} {
 			By(fmt.Sprintf("scaling from %d to %d", step.from, step.to))
@@ -87,7 +86,7 @@ var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), L
 				"sidecar of client, endpoints of %s with %d pods", cluster, step.to)
 			evidence.Config(fmt.Sprintf("endpoints with %d pods", step.to), "%s, as in the EndpointSlices", strings.Join(addresses, ", "))
 
-			answers := client.Measure(ctx, url, asked)
+			answers := client.Measure(ctx, server.URL("/"), asked)
 			Expect(answers).To(match.HaveStatus(200))
 			Expect(hosts(answers)).To(HaveLen(int(step.to)), "pods that answered")
 			if step.to == 1 && step.from == 1 {

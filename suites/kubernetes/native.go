@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/sidecar"
@@ -91,6 +92,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 			_, _, err := kube.Shared().Exec(ctx, ns, server.Pod.Name, sidecar.Container, "bash", "-c", "exec 3<>/dev/tcp/"+service.Spec.ClusterIP+"/80")
 			return err
 		}, timing.Push, timing.Poll).Should(Succeed(), "kube-proxy does not lead to the server")
+		sidecar.AwaitInbound(ctx, server, match.TakeOnlyTLS(sidecar.EchoPort))
 		kube.Apply(ctx, ns, "kubernetes/ordinary.yaml")
 		answers = []string{"StatusCode=200", fmt.Sprintf("URI=spiffe://cluster.local/ns/%s/sa/default", ns)}
 	})
@@ -155,6 +157,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod", Label(catalogue.Kubernetes
 	It("is refused where Kubernetes has no native sidecars", func(ctx SpecContext) {
 		installInjector(ctx)
 		ns := kube.NewNamespace(ctx, "kubernetes-no-native")
+		kube.AwaitAccount(ctx, ns)
 		_, err := kube.Admit[corev1.Pod](ctx, ns, native)
 		evidence.API("pod native", "refused: %v", err)
 		// An init container that ends has nothing to probe.

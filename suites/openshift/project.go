@@ -14,7 +14,6 @@ import (
 
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
-	"mesh-conformance/suites/internal/timing"
 )
 
 // scc is the label that says what constraint the stand-in puts on the pods of a namespace, or not on a pod, and
@@ -48,7 +47,7 @@ func newProject(ctx context.Context, prefix string, labels ...string) string {
 	GinkgoHelper()
 	namespace := kube.NewNamespace(ctx, prefix, labels...)
 	annotate(ctx, namespace, allotted)
-	awaitAccount(ctx, namespace)
+	kube.AwaitAccount(ctx, namespace)
 	return namespace
 }
 
@@ -74,13 +73,6 @@ func annotate(ctx context.Context, namespace string, annotations map[string]stri
 	}
 	Expect(client.Patch(ctx, found, ctrl.MergeFrom(before), ctrl.FieldOwner(kube.FieldOwner))).To(Succeed())
 	evidence.Replay("%s", command)
-}
-
-// awaitAccount waits for the service account that a controller gives a new namespace: no pod is created
-// without, nor in a dry run.
-func awaitAccount(ctx context.Context, namespace string) {
-	GinkgoHelper()
-	Eventually(ctx, kube.Getter[corev1.ServiceAccount](namespace, "default"), timing.Push, timing.Poll).ShouldNot(BeNil())
 }
 
 // restrict makes the namespace of the control planes before the installer does, as one that the stand-in

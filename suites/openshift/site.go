@@ -81,7 +81,7 @@ func lay(ctx SpecContext) *site {
 	s.bare = newProject(ctx, "bare", restricted)
 	s.unset = newProject(ctx, "unset", "istio.io/rev="+revisionUnset, restricted)
 	s.before = newProject(ctx, "before", "istio.io/rev="+revisionBefore, restricted)
-	awaitAccount(ctx, s.free)
+	kube.AwaitAccount(ctx, s.free)
 	Expect(<-controls).To(Succeed())
 	return s
 }

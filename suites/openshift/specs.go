@@ -145,7 +145,7 @@ func ofConstraint(s *site) {
 
 	It("refuses every pod of a namespace without OpenShift's annotations", func(ctx SpecContext) {
 		namespace := kube.NewNamespace(ctx, "unannotated", restricted)
-		awaitAccount(ctx, namespace)
+		kube.AwaitAccount(ctx, namespace)
 		Expect(kube.Refused(ctx, namespace, plainPod)).To(ContainSubstring("restricted-v2: namespace %s: annotation %s", namespace, annotationUsers))
 	})
 

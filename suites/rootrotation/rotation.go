@@ -1,6 +1,7 @@
 package rootrotation
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -64,8 +65,8 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			control = running(ctx, mesh.Namespace)
 			// An agent renews its leaf when it is first told of roots: both have found the new istiod, and the next
 			// renewal that comes of itself is as far away as it can be.
-			Eventually(ctx, holds(r.client), timing.Push, timing.Poll).Should(haveAnotherLeafThan(client))
-			Eventually(ctx, holds(r.server), timing.Push, timing.Poll).Should(haveAnotherLeafThan(server))
+			Eventually(ctx, holds(r.client), timing.Rollout, timing.Poll).Should(haveAnotherLeafThan(client))
+			Eventually(ctx, holds(r.server), timing.Rollout, timing.Poll).Should(haveAnotherLeafThan(server))
 			r.take(ctx, "while istiod was replaced")
 		})
 
@@ -96,9 +97,11 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 
 		It("is left by istiod for a signer under the second root", func(ctx SpecContext) {
 			signed = r.step(ctx, "a signer under the second root", plugged(r.newer.signer, r.older.root, r.newer.root))
-			found, err := r.istiod.presents(ctx)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(found).To(haveLeafBy(r.newer.signer, r.newer.root))
+			var found held
+			Eventually(ctx, func(ctx context.Context) (_ held, err error) {
+				found, err = r.istiod.presents(ctx)
+				return found, err
+			}, timing.Push, timing.Poll).Should(haveLeafBy(r.newer.signer, r.newer.root))
 			evidence.Config("istiod's own certificate", "%s", found)
 			r.follow(ctx, timing.Push, trustOnly(r.older.root, r.newer.root))
 			r.take(ctx, "while the signer changed")

@@ -16,7 +16,10 @@ import (
 var _ = Describe("The injector", Ordered, ContinueOnFailure, Label(catalogue.StartupProbe), func() {
 	var ns string
 
-	evidence.BeforeAll(func(ctx SpecContext) { ns = kube.NewNamespace(ctx, "startup-injected", kube.Injected) })
+	evidence.BeforeAll(func(ctx SpecContext) {
+		ns = kube.NewNamespace(ctx, "startup-injected", kube.Injected)
+		kube.AwaitAccount(ctx, ns)
+	})
 
 	// judge injects into a pod that is never created, and compares its proxy's probes.
 	judge := func(ctx SpecContext, fixture string, want ...string) *corev1.Pod {

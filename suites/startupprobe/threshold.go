@@ -96,6 +96,7 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns = kube.NewNamespace(ctx, "startup-unreachable", kube.Injected)
+		kube.AwaitAccount(ctx, ns)
 		kube.Apply(ctx, ns, "startupprobe/unreachable.yaml")
 		pod := injectedBy(ctx, istioctl.Subject(), "startupprobe/unreachable-by-hand.yaml", valuesBefore...)
 		pod.Namespace = ns

@@ -50,7 +50,7 @@ func ofAuthorizationPolicies(s *site) {
 
 		It("ends with its deletion", func(ctx SpecContext) {
 			kube.Remove[securityv1.AuthorizationPolicy](ctx, s.ns, "deny")
-			s.a.await(ctx, haveNoFilter(rbac))
+			filters.await(ctx, haveNoFilter(rbac), s.a, s.b, s.backend, s.classic)
 			Expect(s.a.measure(ctx, "/deny")).To(match.HaveStatus(200))
 		})
 	})

@@ -55,7 +55,7 @@ func ofTelemetries(s *site) {
 		loggers.record(ctx, []entrance{e})
 		Consistently(ctx, e.logged, timing.Quiet, timing.Poll).WithArguments(path).Should(BeZero(), "requests that only others are to log, logged by %s", e.name)
 		// A busy proxy may write its lines after that.
-		Expect(loggers(ctx, []entrance{e})).To(silent, "loggers of requests that only others are to log")
+		Expect(loggers(ctx, []entrance{e})).To(silent, "requests that only others are to log, logged by %s", e.name)
 	}
 
 	Context("for Gateway gw-a", func() {

@@ -119,6 +119,8 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		kube.Remove[appsv1.Deployment](ctx, pinned.Namespace, pinned.Name)
 		istioctl(ctx, b.installer, subject(), "uninstall", "--revision", older.Revision, "--skip-confirmation")
 		Expect(kube.Shared().WaitGone(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: mesh.Namespace, Name: older.Deployment()}})).To(Succeed())
+		// Its pod is told after it.
+		Eventually(ctx, istiods, timing.Gone, timing.Poll).Should(HaveLen(1), "pods of istiod, of which only that of %s is to stay", subject().Istio)
 		evidence.API("istiod "+before().Istio, "%s is gone", older.Deployment())
 
 		b.stay(ctx)

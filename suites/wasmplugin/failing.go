@@ -49,7 +49,9 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 					for _, plugin := range []string{"panics-open", "panics-closed"} {
 						kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, m.ns, plugin)
 					}
-					sidecar.AwaitInbound(ctx, m.server, match.HaveNoHTTPFilter(uint32(port), m.filter(plugin)))
+					// Both: a filter that stays keeps the VM that has panicked, and does so no second time.
+					sidecar.AwaitInbound(ctx, m.server, match.HaveNoHTTPFilter(8082, m.filter("panics-open")))
+					sidecar.AwaitInbound(ctx, m.server, match.HaveNoHTTPFilter(8083, m.filter("panics-closed")))
 				})
 				m.awaitModule(ctx, plugin, moduleHTTP)
 				sidecar.AwaitInbound(ctx, m.server, match.HaveHTTPFilter(uint32(port), m.filter(plugin)))

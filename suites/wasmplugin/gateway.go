@@ -50,9 +50,13 @@ func ofGateway(m *mesh, trusted **x509.CertPool) {
 		held, err = gateway.ProxyOf(ctx, m.ns, "web")
 		Expect(err).NotTo(HaveOccurred())
 		awaitConfigured(ctx, held, m.filter("entering"), moduleNetwork)
+		before, err := logged(ctx, held, "entering")
+		Expect(err).NotTo(HaveOccurred())
 		for _, url := range []string{"https://" + firstHost + "/", "https://" + secondHost + "/", "http://" + firstHost + ":9000/"} {
 			Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments(url, 1).Should(match.HaveStatus(http.StatusOK), "%s", url)
 		}
+		// What the log has of them, of the first HTTPS server and the TCP server at least, is not to come among what a spec counts.
+		Eventually(ctx, begunSince(held, "entering", before), timing.Push, timing.Poll).Should(BeNumerically(">=", 2), "connections that plugin entering has logged in %s", held)
 	})
 
 	// visit makes requests, each on its own connection, and asserts that the plugin saw all of those.

@@ -58,9 +58,6 @@ func Create(_ context.Context, o Options) (*kube.Client, error) {
 	if err := loadArchives(provider, o); err != nil {
 		return nil, err
 	}
-	if err := favourPods(provider, o); err != nil {
-		return nil, err
-	}
 	return kube.Connect(o.Kubeconfig)
 }
 
@@ -81,25 +78,6 @@ func loadArchives(provider *cluster.Provider, o Options) error {
 			if err != nil {
 				return problem.Environment("cannot load an image archive into "+node.String(), path, "", err)
 			}
-		}
-	}
-	return nil
-}
-
-// podShare is what all pods of a node together weigh against its kubelet, and against containerd with its shims, which
-// weigh 1024 each: requests wait for pods.
-const podShare = 4096
-
-// favourPods gives the control group that kind makes for pods its share, on nodes that have one of version 1.
-func favourPods(provider *cluster.Provider, o Options) error {
-	nodes, err := provider.ListInternalNodes(o.Name)
-	if err != nil {
-		return problem.Environment("cannot list the nodes of "+o.Name, "", "", err)
-	}
-	script := fmt.Sprintf("file=/sys/fs/cgroup/cpu/kubelet/cpu.shares; if test -w $file; then echo %d >$file; fi", podShare)
-	for _, node := range nodes {
-		if err := node.Command("sh", "-c", script).SetStderr(o.Log).Run(); err != nil {
-			return problem.Environment("cannot give the pods of "+node.String()+" their share of the processor", "", "see suite.log", err)
 		}
 	}
 	return nil

@@ -101,6 +101,13 @@ func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
 	return name
 }
 
+// AwaitAccount waits for the service account that a controller gives a new namespace. No bare pod is created without, nor in a
+// dry run; the API server waits a second or two for it, by itself.
+func AwaitAccount(ctx context.Context, namespace string) {
+	ginkgo.GinkgoHelper()
+	gomega.Eventually(ctx, Getter[corev1.ServiceAccount](namespace, "default"), timing.Push, timing.Poll).ShouldNot(gomega.BeNil(), "service account default of %s", namespace)
+}
+
 // CreateNamespace makes a namespace whose name begins with prefix and is used by nobody else.
 func (c *Client) CreateNamespace(ctx context.Context, prefix string, labels ...string) (string, error) {
 	// The name is drawn here and not by the server, because a retried create must not leave two.

@@ -3,13 +3,16 @@ package kube
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 func deployment(change func(*appsv1.Deployment)) *appsv1.Deployment {
@@ -79,9 +82,18 @@ func TestStuck(t *testing.T) {
 
 func TestWaitAvailableSeesALaterDeployment(t *testing.T) {
 	clientset := fake.NewClientset()
+	// The fake replays nothing of what came between a list and a watch.
+	watched := make(chan struct{})
+	open := sync.OnceFunc(func() { close(watched) })
+	clientset.PrependWatchReactor("deployments", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		events, err := clientset.Tracker().Watch(action.GetResource(), action.GetNamespace())
+		open()
+		return true, events, err
+	})
 	client := &Client{Clientset: clientset}
 	done := make(chan error, 1)
 	go func() { done <- client.WaitAvailable(t.Context(), "ns", "web") }()
+	<-watched
 	deployments := clientset.AppsV1().Deployments("ns")
 	starting := deployment(func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 0 })
 	if _, err := deployments.Create(t.Context(), starting, metav1.CreateOptions{}); err != nil {
