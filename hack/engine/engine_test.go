@@ -146,30 +146,6 @@ func TestMountPoints(t *testing.T) {
 	}
 }
 
-func TestFavour(t *testing.T) {
-	root := t.TempDir()
-	at := layoutOf("/home")
-	for _, file := range []string{"cpu/cpu.shares", "memory/memory.limit_in_bytes"} {
-		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(file)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 2 {
-		at.favour(root)
-		text, err := os.ReadFile(filepath.Join(root, "cpu"+at.cgroup(), "cpu.shares"))
-		if err != nil || string(text) != strconv.Itoa(share) {
-			t.Errorf("share = %q, %v", text, err)
-		}
-	}
-	if groups := at.cgroups(root); len(groups) != 1 {
-		t.Errorf("groups = %q", groups)
-	}
-	layoutOf("/elsewhere").favour(filepath.Join(root, "missing"))
-}
-
 func TestKillGroupsKillsWhatIsInThem(t *testing.T) {
 	root := t.TempDir()
 	at := layoutOf("/home")

@@ -119,7 +119,6 @@ func start(ctx context.Context, options Options, at layout) (*Engine, error) {
 	if err := writeConfig(at, settings{pool: pool, shim: runtime, openFiles: limit}); err != nil {
 		return nil, err
 	}
-	at.favour(cgroupRoot)
 	exited, err := launch(at)
 	if err != nil {
 		return nil, err
