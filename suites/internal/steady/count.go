@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +21,7 @@ type Count struct {
 	// Sent is how many requests were made whose outcome is known.
 	Sent int
 	// Lost is how many of them got no answer or one that is no success. Reasons are why, each with its
-	// number; the echo client gives a reason for the first of a run only.
+	// number; a run gives a reason for the first that it lost only.
 	Lost    int
 	Reasons map[string]int
 	// From and To are the times between which the runs went that lost something, as logs have them.
@@ -59,7 +58,7 @@ func (c Count) String() string {
 // clock is how times of losses are written.
 const clock = "15:04:05.0"
 
-// add takes in one run of the echo client, and when it went.
+// add takes in one run, and when it went.
 func (c *Count) add(begun, ended time.Time, answers echo.Answers, err error) {
 	if err != nil {
 		if c.Unmeasured++; c.Unmeasured == 1 {
@@ -70,7 +69,7 @@ func (c *Count) add(begun, ended time.Time, answers echo.Answers, err error) {
 	c.Sent += answers.Sent
 	before := c.Lost
 	if answers.Failed > 0 {
-		c.lose(answers.Failed, reason(answers.Failure))
+		c.lose(answers.Failed, answers.Failure)
 	}
 	for _, answer := range answers.All {
 		if answer.Status != http.StatusOK {
@@ -95,11 +94,6 @@ func (c *Count) lose(number int, why string) {
 	c.Lost += number
 	c.Reasons[why] += number
 }
-
-var ofSet = regexp.MustCompile(`^\d+/\d+ requests had errors; first error: `)
-
-// reason is a failure without what the count says itself: alike ones are to be counted together.
-func reason(failure string) string { return ofSet.ReplaceAllString(failure, "") }
 
 // enough is the number of requests without which a stretch shows nothing: half of what the rate makes of it.
 func (c Count) enough() int {

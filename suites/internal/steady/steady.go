@@ -18,25 +18,18 @@ import (
 // PerSecond is the rate of every stream.
 const PerSecond = 20
 
-// batch is how many requests one run of the echo client makes. The next run begins when the rate says so, not
+// batch is how many requests one run makes. The next run begins when the rate says so, not
 // when this one has its answers: a request that hangs does not thin out the stream.
 const batch = 2 * PerSecond
 
 // atOnce bounds the runs under way where none of them ends.
 const atOnce = 10
 
-// Sender is a Visitor; an echo.Workload would do, too.
-type Sender interface {
-	Send(ctx context.Context, url string, count int, options ...echo.Option) (echo.Answers, error)
-	Replay(url string, count int, options ...echo.Option)
-}
-
 // Requests is a stream of HTTP requests that runs until Stop, beyond the spec that started it.
 type Requests struct {
-	way    string
-	from   Sender
-	url    string
-	option []echo.Option
+	way string
+	// send makes the requests of one run.
+	send func(context.Context) (echo.Answers, error)
 
 	cancel context.CancelFunc
 	halt   func()
@@ -59,14 +52,11 @@ type window struct {
 	count Count
 }
 
-// Start begins a stream of requests, which ends with Stop, or in cleanup. They are of method HEAD unless an
-// option says otherwise: what the answers' bodies hold is not looked at, and long outputs of a command in a
-// pod get lost.
-func Start(ctx context.Context, name string, from Sender, url string, options ...echo.Option) *Requests {
+// Start begins a stream of requests, which ends with Stop, or in cleanup.
+func Start(ctx context.Context, name string, from Visitor, url string) *Requests {
 	ginkgo.GinkgoHelper()
-	options = append([]echo.Option{echo.Method("HEAD"), echo.Flag(fmt.Sprintf("--qps=%d", PerSecond))}, options...)
-	from.Replay(url, batch, options...)
-	r := begin(ctx, time.Second*batch/PerSecond, from, url, options)
+	evidence.Replay("%s", from.Command(url))
+	r := begin(ctx, time.Second*batch/PerSecond, func(ctx context.Context) (echo.Answers, error) { return from.Send(ctx, url, batch) })
 	r.way = fmt.Sprintf("%s to %s", name, url)
 	ginkgo.DeferCleanup(r.Abandon)
 	return r
@@ -77,12 +67,12 @@ func newWindow() *window {
 	return &window{begun: time.Now(), first: first, used: sync.OnceFunc(func() { close(first) })}
 }
 
-func begin(ctx context.Context, every time.Duration, from Sender, url string, options []echo.Option) *Requests {
+func begin(ctx context.Context, every time.Duration, send func(context.Context) (echo.Answers, error)) *Requests {
 	// The stream outlives the node that starts it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	halt := make(chan struct{})
 	r := &Requests{
-		from: from, url: url, option: options, cancel: cancel, halt: sync.OnceFunc(func() { close(halt) }),
+		send: send, cancel: cancel, halt: sync.OnceFunc(func() { close(halt) }),
 		ended: make(chan struct{}), window: newWindow(),
 	}
 	go r.run(ctx, every, halt)
@@ -105,7 +95,7 @@ func (r *Requests) run(ctx context.Context, every time.Duration, halt <-chan str
 			go func() {
 				defer func() { <-slots; into.running.Done() }()
 				begun := time.Now()
-				answers, err := r.from.Send(ctx, r.url, batch, r.option...)
+				answers, err := r.send(ctx)
 				into.mutex.Lock()
 				defer into.mutex.Unlock()
 				into.count.add(begun, time.Now(), answers, err)

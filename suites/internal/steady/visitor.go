@@ -6,20 +6,14 @@ import (
 	"time"
 
 	"mesh-conformance/suites/internal/echo"
-	"mesh-conformance/suites/internal/evidence"
 )
 
 // Visitor sends from this machine, from outside the cluster, each request on a connection of its own.
 type Visitor struct{ echo.Visitor }
 
-// Send makes a set of requests at the rate. Options are the echo client's, and change nothing here.
-func (v Visitor) Send(ctx context.Context, url string, count int, _ ...echo.Option) (echo.Answers, error) {
+// Send makes a set of requests at the rate.
+func (v Visitor) Send(ctx context.Context, url string, count int) (echo.Answers, error) {
 	return paced(ctx, count, time.Second/PerSecond, func(ctx context.Context) (echo.Answers, error) { return v.Visitor.Send(ctx, url, 1) })
-}
-
-// Replay records how a user makes one of the requests by hand.
-func (v Visitor) Replay(url string, _ int, _ ...echo.Option) {
-	evidence.Replay("%s", v.Command(url))
 }
 
 // paced puts requests together that are made at a rate, each on its own: one that hangs delays no other.
