@@ -72,6 +72,20 @@ func installInjector(ctx context.Context) {
 	Expect(mesh.NewInstaller(session.Job(), kube.Shared(), GinkgoWriter).Install(ctx, mesh.Native())).To(Succeed())
 }
 
+// awaitInjector waits until the API server gets an answer from the injector, for a pod of the namespace: an istiod that is ready
+// may not be in the node's rules yet.
+func awaitInjector(ctx context.Context, ns string) {
+	GinkgoHelper()
+	kube.AwaitAccount(ctx, ns)
+	Eventually(ctx, func(ctx context.Context) string {
+		_, err := kube.Admit[corev1.Pod](ctx, ns, native)
+		if err != nil && strings.Contains(err.Error(), "failed calling webhook") {
+			return err.Error()
+		}
+		return ""
+	}, timing.Push, timing.Poll).Should(BeEmpty(), "the injector of plane native does not answer")
+}
+
 var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.Kubernetes), func() {
 	var (
 		ns      string
@@ -82,6 +96,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 	evidence.BeforeAll(func(ctx SpecContext) {
 		installInjector(ctx)
 		ns = kube.NewNamespace(ctx, "kubernetes-native")
+		awaitInjector(ctx, ns)
 		kube.Apply(ctx, ns, "kubernetes/strict-server.yaml")
 		server := echo.Await(ctx, ns, "server")["server"]
 		// Only now: a server that is not there refuses, too, and so does a Service that kube-proxy does not know
@@ -157,7 +172,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod", Label(catalogue.Kubernetes
 	It("is refused where Kubernetes has no native sidecars", func(ctx SpecContext) {
 		installInjector(ctx)
 		ns := kube.NewNamespace(ctx, "kubernetes-no-native")
-		kube.AwaitAccount(ctx, ns)
+		awaitInjector(ctx, ns)
 		_, err := kube.Admit[corev1.Pod](ctx, ns, native)
 		evidence.API("pod native", "refused: %v", err)
 		// An init container that ends has nothing to probe.

@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/xds/envoy"
 )
@@ -99,8 +100,9 @@ func ofWasmPlugins(s *site) {
 		GinkgoHelper()
 		filter, passed := s.ns+"."+plugin, append([]string{plugin}, again...)
 		loads(ctx, e, filter)
-		// The proxy's one worker loads the module into a VM of its own, after the main thread whose configuration that is.
-		Eventually(ctx, e.send, timing.Push, timing.Poll).WithArguments("/").Should(match.HaveResponseHeader(mark, passed...))
+		// The proxy's one worker loads the module into a VM of its own, after the main thread whose configuration that is. So do those
+		// behind it that run the plugin as well.
+		Eventually(ctx, e.send, timing.Rollout, timing.Poll).WithArguments("/").Should(match.HaveResponseHeader(mark, passed...))
 
 		By("measuring once at " + e.name)
 		answers := e.measure(ctx, "/")
@@ -157,6 +159,7 @@ func ofWasmPlugins(s *site) {
 	It("reaches every proxy of its namespace where it has no targetRef", func(ctx SpecContext) {
 		kube.Apply(ctx, s.ns, "targetref/wasmplugin-namespace.yaml")
 		// Behind a Gateway it is the backend's sidecar that runs it again, inside the mesh the client's before that.
+		Eventually(ctx, sidecar.Of(s.client).DiscoveredFilters, timing.Rollout, timing.Poll).Should(HaveKeyWithValue(marking, module), "configuration of filters of the client's sidecar")
 		for _, member := range []entrance{s.a, s.b, s.backend} {
 			marks(ctx, member, "marking", "marking")
 		}

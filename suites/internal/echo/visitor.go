@@ -1,6 +1,7 @@
 package echo
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
@@ -27,6 +29,8 @@ type Visitor struct {
 	Address string
 	// Roots are the authorities trusted for HTTPS; nil trusts nobody.
 	Roots *x509.CertPool
+	// Patience bounds each request; 0 is timing.Request.
+	Patience time.Duration
 }
 
 // Measure sends a set of requests once and records what came back, and how a user repeats it.
@@ -49,7 +53,7 @@ func (v Visitor) Send(ctx context.Context, url string, count int, headers ...htt
 		roots = x509.NewCertPool()
 	}
 	client := &http.Client{
-		Timeout: timing.Request,
+		Timeout: cmp.Or(v.Patience, timing.Request),
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: kube.KeepNone,
 			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},

@@ -14,6 +14,9 @@ const (
 	Begun = 10 * time.Second
 	// Request bounds one request of a client on the data plane.
 	Request = 10 * time.Second
+	// Patience bounds one request of a steady stream, of which losses are asked and not times: on a busy machine a request
+	// may wait for a processor longer than Request, and is answered.
+	Patience = time.Minute
 	// Gone bounds the deletion of a namespace or of what a controller cleans up.
 	Gone = 2 * time.Minute
 	// Provisioning bounds everything before the first spec.
