@@ -195,6 +195,9 @@ func (r *rotation) step(ctx context.Context, what string, content map[string][]b
 // else comes of it: the proxies trust whom they did.
 func (r *rotation) refuse(ctx context.Context, what string, content map[string][]byte, words string, trusted ...*certificate.Authority) {
 	GinkgoHelper()
+	first, err := r.istiod.presents(ctx)
+	Expect(err).NotTo(HaveOccurred())
+
 	begun := r.istiod.plug(ctx, what, content)
 	r.istiod.awaitSaid(ctx, begun, words)
 	refused := time.Now()
@@ -204,10 +207,12 @@ func (r *rotation) refuse(ctx context.Context, what string, content map[string][
 	// From here on: a kubelet that is slow to put the files in place has istiod take those of before once more.
 	before, err := r.istiod.presents(ctx)
 	Expect(err).NotTo(HaveOccurred())
+	Expect(before.signers()).NotTo(BeEmpty(), "certificates behind istiod's own")
 	Consistently(ctx, r.istiod.said(refused), timing.Quiet, timing.Poll).ShouldNot(say(saysTaken))
 	after, err := r.istiod.presents(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(after).NotTo(haveAnotherLeafThan(before))
+	Expect(after.signers()).To(Equal(first.signers()), "who signed istiod's own certificate")
 	for _, workload := range []*echo.Workload{r.client, r.server} {
 		Expect(now(ctx, workload)).To(trustOnly(trusted...))
 	}

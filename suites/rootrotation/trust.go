@@ -63,6 +63,17 @@ func (h held) String() string {
 	return fmt.Sprintf("%s trusts %s and has %s", h.by, trusted, leaf)
 }
 
+// signers names the certificates between the leaf and the root, and their serial numbers.
+func (h held) signers() []string {
+	var names []string
+	for i, certificate := range h.chain {
+		if i > 0 {
+			names = append(names, fmt.Sprintf("%s %x", certificate.Subject.CommonName, certificate.SerialNumber))
+		}
+	}
+	return names
+}
+
 // verify gives the chains by which roots vouch for the leaf.
 func (h held) verify(roots []*x509.Certificate) ([][]*x509.Certificate, error) {
 	if len(h.chain) == 0 {
