@@ -83,8 +83,8 @@ func (b *bed) lay(ctx context.Context, plane mesh.ControlPlane, labels ...string
 	point(ctx, b.namespace, "outside", fmt.Sprintf("%s.%s.pod.cluster.local", strings.ReplaceAll(b.bystander.Pod.Status.PodIP, ".", "-"), b.namespace))
 
 	By("waiting until the servers' proxies judge callers and the client's knows where they are")
-	sidecar.AwaitInbound(ctx, b.server, match.TakeOnlyTLS(sidecar.EchoPort))
-	sidecar.AwaitInbound(ctx, b.other, Not(match.TakeOnlyTLS(sidecar.EchoPort)))
+	sidecar.AwaitInbound(ctx, b.server, match.TakeOnlyTLS(echo.Port))
+	sidecar.AwaitInbound(ctx, b.other, Not(match.TakeOnlyTLS(echo.Port)))
 	for _, known := range []struct {
 		port, service string
 		server        *echo.Workload

@@ -92,7 +92,7 @@ func loggers(workload *echo.Workload) func(context.Context) ([][]string, error) 
 func echoChains(ctx context.Context, workload *echo.Workload) ([]envoy.Chain, error) {
 	chains, err := sidecar.Inbound(workload)(ctx)
 	return slices.DeleteFunc(chains, func(chain envoy.Chain) bool {
-		return chain.Proto.GetFilterChainMatch().GetDestinationPort().GetValue() != sidecar.EchoPort
+		return chain.Proto.GetFilterChainMatch().GetDestinationPort().GetValue() != echo.Port
 	}), err
 }
 

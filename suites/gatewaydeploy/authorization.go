@@ -27,7 +27,7 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 	DescribeTable("judges callers by their principal:",
 		func(ctx SpecContext, from, to string, answered types.GomegaMatcher) {
 			By("waiting until the server's proxy holds the policy and the caller's knows where it is")
-			sidecar.AwaitInbound(ctx, mesh[to], match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+			sidecar.AwaitInbound(ctx, mesh[to], match.HaveHTTPFilter(echo.Port, rbac))
 			sidecar.AwaitReach(ctx, mesh[from], mesh[to])
 
 			By("measuring once")
@@ -42,10 +42,10 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 	It("does not touch a workload that it does not select", func(ctx SpecContext) {
 		By("waiting until the servers' proxies hold the policies")
 		for _, name := range []string{"server", "other-server"} {
-			sidecar.AwaitInbound(ctx, mesh[name], match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+			sidecar.AwaitInbound(ctx, mesh[name], match.HaveHTTPFilter(echo.Port, rbac))
 		}
 		sidecar.AwaitReach(ctx, mesh["client"], mesh["neighbour"])
-		Expect(sidecar.Inbound(mesh["neighbour"])(ctx)).To(match.HaveNoHTTPFilter(sidecar.EchoPort, rbac))
+		Expect(sidecar.Inbound(mesh["neighbour"])(ctx)).To(match.HaveNoHTTPFilter(echo.Port, rbac))
 		Expect(measure(ctx, mesh["client"], mesh["neighbour"])).To(match.HaveStatus(200))
 	})
 })

@@ -34,7 +34,7 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 
 	It("carries requests under STRICT and shows the server who calls", func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS and the client's knows where it is")
-		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(sidecar.EchoPort))
+		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echo.Port))
 		sidecar.AwaitReach(ctx, mesh["client"], mesh["server"])
 
 		By("measuring once")
@@ -47,19 +47,19 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 
 	It("refuses plaintext under STRICT", func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS")
-		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(sidecar.EchoPort))
+		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echo.Port))
 
 		By("measuring once, from a pod without a sidecar")
-		Expect(measure(ctx, outsider, mesh["server"])).To(match.BeCutOff())
+		Expect(outsider.Measure(ctx, mesh["server"].DirectURL("/"), requests)).To(match.BeCutOff())
 	})
 
 	It("lets plaintext through where a workload is PERMISSIVE, without an identity", func(ctx SpecContext) {
 		By("waiting until the other server's proxy differs from its namespace's")
-		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(sidecar.EchoPort))
-		sidecar.AwaitInbound(ctx, mesh["other-server"], Not(match.TakeOnlyTLS(sidecar.EchoPort)))
+		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echo.Port))
+		sidecar.AwaitInbound(ctx, mesh["other-server"], Not(match.TakeOnlyTLS(echo.Port)))
 
 		By("measuring once, from a pod without a sidecar")
-		answers := measure(ctx, outsider, mesh["other-server"])
+		answers := outsider.Measure(ctx, mesh["other-server"].DirectURL("/"), requests)
 		Expect(answers).To(match.HaveStatus(200))
 		Expect(answers).To(match.BeServedBy(mesh["other-server"]))
 		Expect(answers).To(match.HaveSPIFFE(""))

@@ -32,7 +32,13 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 	// of their own.
 	var suspects []string
 
-	BeforeEach(func() { suspects = []string{mesh.Namespace} })
+	BeforeEach(func(ctx SpecContext) {
+		suspects = []string{mesh.Namespace}
+		// Where nothing else has run, they may still be coming up.
+		for _, plane := range mesh.Beside() {
+			Expect(mesh.Await(ctx, kube.Shared(), plane)).To(Succeed())
+		}
+	})
 
 	JustAfterEach(func(ctx SpecContext) {
 		if CurrentSpecReport().Failed() {

@@ -107,7 +107,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 			_, _, err := kube.Shared().Exec(ctx, ns, server.Pod.Name, sidecar.Container, "bash", "-c", "exec 3<>/dev/tcp/"+service.Spec.ClusterIP+"/80")
 			return err
 		}, timing.Push, timing.Poll).Should(Succeed(), "kube-proxy does not lead to the server")
-		sidecar.AwaitInbound(ctx, server, match.TakeOnlyTLS(sidecar.EchoPort))
+		sidecar.AwaitInbound(ctx, server, match.TakeOnlyTLS(echo.Port))
 		kube.Apply(ctx, ns, "kubernetes/ordinary.yaml")
 		answers = []string{"StatusCode=200", fmt.Sprintf("URI=spiffe://cluster.local/ns/%s/sa/default", ns)}
 	})

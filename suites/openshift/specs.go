@@ -64,7 +64,7 @@ func ofSidecars(s *site) {
 
 	It("carries requests under STRICT and shows the server who calls", func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS and the client's knows where it is")
-		sidecar.AwaitInbound(ctx, s.server, match.TakeOnlyTLS(sidecar.EchoPort))
+		sidecar.AwaitInbound(ctx, s.server, match.TakeOnlyTLS(echo.Port))
 		sidecar.AwaitReach(ctx, s.client, s.server)
 
 		By("measuring once")
@@ -75,8 +75,8 @@ func ofSidecars(s *site) {
 	})
 
 	It("takes no plaintext under STRICT", func(ctx SpecContext) {
-		sidecar.AwaitInbound(ctx, s.server, match.TakeOnlyTLS(sidecar.EchoPort))
-		Expect(s.outsider.Measure(ctx, s.server.URL("/"), requests)).To(match.BeCutOff())
+		sidecar.AwaitInbound(ctx, s.server, match.TakeOnlyTLS(echo.Port))
+		Expect(s.outsider.Measure(ctx, s.server.DirectURL("/"), requests)).To(match.BeCutOff())
 	})
 }
 

@@ -94,7 +94,7 @@ func begin(ctx context.Context) *rotation {
 	workloads := echo.Await(ctx, r.namespace, "client", "server", "unsubscribed", "outsider")
 	r.client, r.server = workloads["client"], workloads["server"]
 	r.unsubscribed, r.outsider = workloads["unsubscribed"], workloads["outsider"]
-	sidecar.AwaitInbound(ctx, r.server, match.TakeOnlyTLS(sidecar.EchoPort))
+	sidecar.AwaitInbound(ctx, r.server, match.TakeOnlyTLS(echo.Port))
 	sidecar.AwaitReach(ctx, r.client, r.server)
 	sidecar.AwaitReach(ctx, r.unsubscribed, r.server)
 	Eventually(ctx, sidecar.Of(r.client).Chains, timing.Push, timing.Poll).WithArguments(fmt.Sprintf("127.0.0.1_%d", heldPort)).

@@ -53,6 +53,21 @@ var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, 
 		}
 	})
 
+	// Before the others: a connection of theirs may reach the log when they have ended.
+	It("leads to the application whatever it agrees on", func(ctx SpecContext) {
+		for from, to := range map[string]string{"stock": "switched", "switched": "stock"} {
+			server := peers[to]
+			sidecar.AwaitInbound(ctx, server, ContainElement(HaveField("Name", chainOf(tcpPort))))
+			before := served(ctx, server)
+			agreements := shake(ctx, peers[from], server, tcpPort, token, "istio")
+			Expect(agreements).To(HaveLen(handshakes))
+			Eventually(ctx, func(ctx context.Context) int { return served(ctx, server) - before }, timing.Push, timing.Poll).
+				Should(Equal(handshakes), "connections that reached the application on the plane %s", to)
+			evidence.Traffic("connections to the application on the plane "+to, "%d of %d", handshakes, handshakes)
+		}
+	})
+
+	// The last spec's time is mostly the end of the two namespaces.
 	DescribeTable("agrees",
 		func(ctx SpecContext, from, to string, port int, offered []string, agreed string) {
 			By("waiting until the server's proxy holds the port's filter chains")
@@ -70,20 +85,6 @@ var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, 
 		Entry("on another protocol with PILOT_DISABLE_MX_ALPN", "stock", "switched", tcpPort, []string{token, "h2"}, "h2"),
 		Entry("on nothing where the port is for HTTP", "switched", "stock", httpPort, []string{token, "istio"}, ""),
 	)
-
-	// The last spec's time is mostly the end of the two namespaces.
-	It("leads to the application whatever it agrees on", func(ctx SpecContext) {
-		for from, to := range map[string]string{"stock": "switched", "switched": "stock"} {
-			server := peers[to]
-			sidecar.AwaitInbound(ctx, server, ContainElement(HaveField("Name", chainOf(tcpPort))))
-			before := served(ctx, server)
-			agreements := shake(ctx, peers[from], server, tcpPort, token, "istio")
-			Expect(agreements).To(HaveLen(handshakes))
-			Eventually(ctx, func(ctx context.Context) int { return served(ctx, server) - before }, timing.Push, timing.Poll).
-				Should(Equal(handshakes), "connections that reached the application on the plane %s", to)
-			evidence.Traffic("connections to the application on the plane "+to, "%d of %d", handshakes, handshakes)
-		}
-	})
 })
 
 // removePeer deletes the workload before its namespace is: without the EnvoyFilter, which may go first there,

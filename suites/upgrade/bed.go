@@ -207,11 +207,11 @@ func (b *bed) obeys(ctx context.Context, workload, caller string) {
 	from, to := b.apps[caller], b.apps[workload]
 	sidecar.AwaitReach(ctx, from, to)
 	By("asking before there is a policy")
-	Expect(sidecar.Inbound(to)(ctx)).To(match.HaveNoHTTPFilter(sidecar.EchoPort, rbac))
+	Expect(sidecar.Inbound(to)(ctx)).To(match.HaveNoHTTPFilter(echo.Port, rbac))
 	Expect(from.Measure(ctx, to.URL(closed), requests)).To(match.HaveStatus(200))
 	By("asking when the proxy holds the policy")
 	kube.Apply(ctx, b.namespace, "upgrade/closed-"+workload+".yaml")
-	sidecar.AwaitInbound(ctx, to, match.HaveHTTPFilter(sidecar.EchoPort, rbac))
+	sidecar.AwaitInbound(ctx, to, match.HaveHTTPFilter(echo.Port, rbac))
 	Expect(from.Measure(ctx, to.URL(closed), requests)).To(match.BeDenied())
 	Expect(from.Measure(ctx, to.URL("/"), requests)).To(match.HaveStatus(200))
 }

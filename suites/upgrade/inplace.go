@@ -8,6 +8,7 @@ import (
 
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
@@ -44,7 +45,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 		b.holds(ctx, before(), nil)
 		b.talk(ctx, client, serverA)
 		b.talk(ctx, serverA, serverB)
-		sidecar.AwaitInbound(ctx, b.apps[serverA], match.HaveHTTPFilter(sidecar.EchoPort, "envoy.filters.http.rbac"))
+		sidecar.AwaitInbound(ctx, b.apps[serverA], match.HaveHTTPFilter(echo.Port, "envoy.filters.http.rbac"))
 		Expect(b.apps[client].Measure(ctx, b.apps[serverA].URL("/closed"), requests)).To(match.BeDenied())
 		Expect(b.apps[client].Measure(ctx, b.apps[serverB].URL("/closed"), requests)).To(match.HaveStatus(200))
 		b.strict(ctx)

@@ -27,6 +27,9 @@ const trustDomain = "cluster.local"
 // Container is the name of the container that fixtures give the echo program.
 const Container = "echo"
 
+// Port is the HTTP port that the container itself listens on.
+const Port = 8080
+
 // Workload is one deployed echo workload. Its Service has port 80 for HTTP and 9090 for TCP.
 type Workload struct {
 	Namespace string
@@ -120,6 +123,12 @@ func podsCanBeMade(ctx context.Context, client kubernetes.Interface, namespace, 
 // URL is a path on the workload's HTTP port, by its Service's full name.
 func (w *Workload) URL(path string) string {
 	return fmt.Sprintf("http://%s.%s.svc.cluster.local%s", w.Name, w.Namespace, path)
+}
+
+// DirectURL is a path on the HTTP port of the workload's pod itself. It is for callers without a sidecar, to whom the node's rules
+// for a Service may come after everything else that a spec waits for.
+func (w *Workload) DirectURL(path string) string {
+	return fmt.Sprintf("http://%s:%d%s", w.Pod.Status.PodIP, Port, path)
 }
 
 // SPIFFE is the identity that the mesh gives the workload.

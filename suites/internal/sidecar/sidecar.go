@@ -19,9 +19,6 @@ import (
 // Container is the name of the container that the injector adds.
 const Container = "istio-proxy"
 
-// EchoPort is the HTTP port that the echo container itself listens on.
-const EchoPort = 8080
-
 // Of is the proxy beside a workload.
 func Of(workload *echo.Workload) proxy.Proxy {
 	return proxy.Of(kube.Shared(), workload.Namespace, workload.Pod.Name)

@@ -12,12 +12,14 @@ import (
 // source ends every run as it is told to when the run begins.
 type source struct {
 	mutex   sync.Mutex
+	begun   int
 	answers echo.Answers
 	release chan struct{}
 }
 
 func (s *source) send(ctx context.Context) (echo.Answers, error) {
 	s.mutex.Lock()
+	s.begun++
 	answers, release := s.answers, s.release
 	s.mutex.Unlock()
 	answers.Sent = batch
@@ -37,7 +39,16 @@ func TestARequestCountsInTheStretchItBeganIn(t *testing.T) {
 	s := &source{release: held}
 	r := begin(t.Context(), tick, s.send)
 	defer r.Abandon()
+	// With as many runs under way as there may be, none begins between the end of the stretch and what is changed then.
+	for begun := 0; begun < atOnce; {
+		time.Sleep(tick)
+		s.mutex.Lock()
+		begun = s.begun
+		s.mutex.Unlock()
+	}
+	r.mutex.Lock()
 	before := r.window
+	r.mutex.Unlock()
 
 	first := make(chan Count)
 	go func() {
@@ -62,11 +73,10 @@ func TestARequestCountsInTheStretchItBeganIn(t *testing.T) {
 	default:
 	}
 	close(held)
-	if count := <-first; count.Sent == 0 || count.Sent%batch != 0 || count.Lost != 0 {
+	if count := <-first; count.Sent != atOnce*batch || count.Lost != 0 {
 		t.Errorf("first stretch: %s", count)
 	}
-	// Runs may have begun between the first stretch's end and the change.
-	if count, err := r.take(t.Context()); err != nil || count.Sent == 0 {
+	if count, err := r.take(t.Context()); err != nil || count.Sent == 0 || count.Lost != 3*count.Sent/batch {
 		t.Errorf("second stretch: %s, %v", count, err)
 	}
 	r.halt()
