@@ -17,7 +17,7 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 	subject := p.release(istio, RoleSubject, base)
 	before := p.release(b.versions.Release(istio.Upgrade.From), RoleRelease, base)
 	after := p.release(b.versions.Release(istio.Upgrade.To), RoleRelease, base)
-	instruments := p.instruments(istio.Version, subject.programs)
+	instruments := p.instruments()
 	nodeRoot := b.rootfs("node", nodePackages, trimUnits...)
 	etcd := p.program("etcd", kubernetes.Etcd.Build, 15*time.Second)
 	coredns := p.program("coredns", kubernetes.CoreDNS.Build, time.Minute)

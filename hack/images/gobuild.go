@@ -3,6 +3,7 @@ package images
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,13 +24,19 @@ type program struct {
 	version string
 	// ldflags are the -X settings that stamp the version, without the stripping flags.
 	ldflags []string
+	// amended are lines that the program is built without, or with others in their place.
+	amended []amendment
 	expect  time.Duration
 }
 
 // goProgram is the artifact of a component: one executable per tool of its go.mod.
 func (b *Builder) goProgram(p program) (*artifact, error) {
-	dir := filepath.Join(b.options.Repository, "hack", "build", p.name+"-"+p.version)
+	pins := filepath.Join("hack", "build", p.name+"-"+p.version)
+	dir := filepath.Join(b.options.Repository, pins)
 	inputs := []string{b.goVersion, b.goarch, strings.Join(p.ldflags, " ")}
+	for _, line := range p.amended {
+		inputs = append(inputs, line.module, line.file, line.from, line.to)
+	}
 	for _, file := range []string{"go.mod", "go.sum"} {
 		content, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {
@@ -40,8 +47,15 @@ func (b *Builder) goProgram(p program) (*artifact, error) {
 	}
 	build := func(ctx context.Context, out string, log io.Writer) error {
 		// -s -w as the releases of Kubernetes and Istio are linked; the modules come from go.sum alone.
-		ldflags := strings.Join(append([]string{"-s", "-w"}, p.ldflags...), " ")
-		return b.goBuild(ctx, dir, log, "-ldflags", ldflags, "-o", out+string(filepath.Separator), "tool")
+		args := []string{"-ldflags", strings.Join(append([]string{"-s", "-w"}, p.ldflags...), " "), "-o", out + string(filepath.Separator), "tool"}
+		if len(p.amended) == 0 {
+			return b.goBuild(ctx, dir, log, args...)
+		}
+		amended, err := b.amend(ctx, log, pins, p.amended)
+		if err != nil {
+			return fmt.Errorf("amend the sources of %s %s: %w", p.name, p.version, err)
+		}
+		return errors.Join(b.goBuild(ctx, amended, log, append([]string{"-mod=vendor"}, args...)...), os.RemoveAll(amended))
 	}
 	return &artifact{name: p.name + "-" + p.version, inputs: inputs, expect: p.expect, build: build}, nil
 }

@@ -18,14 +18,21 @@ type instruments struct {
 	metallbFiles, gatewayCRDs *artifact
 }
 
-// instruments of a subject; where the echo programs are of the same Istio version, they come out of the
-// same build.
-func (p *planner) instruments(istio string, subject *artifact) instruments {
+// ofEcho is what Istio's echo programs are built with instead of what their sources say: on a busy machine a client may wait
+// for a processor longer than these allow, and lose a request that the mesh never saw or has answered.
+var ofEcho = []amendment{
+	// The bound of a lookup and a connection together, from the client's start on. A set of requests has a bound of its own.
+	{module: "istio.io/istio", file: "pkg/test/echo/common/util.go", from: "ConnectionTimeout = 2 * time.Second", to: "ConnectionTimeout = 10 * time.Second"},
+	// Either way a connection serves one request. This way the client ends it; the other, it asks the proxy to, which drops
+	// the answer if the client has not read it a second later.
+	{module: "istio.io/istio", file: "pkg/test/echo/server/forwarder/http.go", from: "DisableKeepAlives: true,", to: "MaxIdleConnsPerHost: -1,"},
+}
+
+// instruments are those of every subject.
+func (p *planner) instruments() instruments {
 	pins := p.b.versions.Instruments
-	echo := subject
-	if istio != pins.Echo {
-		echo = p.istio(pins.Echo)
-	}
+	echo, err := p.b.goProgram(program{name: "echo", version: pins.Echo, amended: ofEcho, expect: time.Minute})
+	echo = p.keep(echo, err)
 	wasmModule, err := p.b.wasmModule()
 	p.keep(wasmModule, err)
 	wasmServer, err := p.b.localProgram("wasmserver", "hack/wasmserver", "go.mod", "go.sum")
@@ -38,7 +45,7 @@ func (p *planner) instruments(istio string, subject *artifact) instruments {
 		metallb:   p.program("metallb", pins.MetalLB, time.Minute),
 		echoBasic: p.program("echo-basic", pins.EchoBasic, 10*time.Second),
 		echoCerts: p.files(moduleFiles{
-			name: "istio-echo-certs-" + pins.Echo, modDir: filepath.Join("hack", "build", "istio-"+pins.Echo), module: "istio.io/istio",
+			name: "istio-echo-certs-" + pins.Echo, modDir: filepath.Join("hack", "build", "echo-"+pins.Echo), module: "istio.io/istio",
 			paths: []string{"tests/testdata/certs/cert.crt", "tests/testdata/certs/cert.key"},
 		}),
 		metallbFiles: p.files(moduleFiles{

@@ -65,7 +65,7 @@ func (p *planner) program(name, version string, expect time.Duration, ldflags ..
 	return p.keep(a, err)
 }
 
-// istio builds every program of a version: the subject's, istioctl, and the echo server and client.
+// istio builds every program of a version: the subject's and istioctl.
 func (p *planner) istio(version string) *artifact {
 	return p.program("istio", version, 4*time.Minute, istioStamp(version)...)
 }

@@ -17,7 +17,7 @@ func (b *Builder) publishedPlan(ctx context.Context, kubernetes kindconfig.Kuber
 	p := &planner{b: b, kept: map[string]*artifact{}}
 	istioctl := p.istio(istio.Version)
 	before, after := b.versions.Release(istio.Upgrade.From), b.versions.Release(istio.Upgrade.To)
-	instruments := p.instruments(istio.Version, istioctl)
+	instruments := p.instruments()
 	node, err := b.pulledNode(kubernetes)
 	p.keep(node, err)
 	if p.err != nil {

@@ -103,22 +103,37 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 		})
 	})
 
-	Describe("because its module is missing, with FAIL_CLOSE", Ordered, func() {
-		const port = 8081
-		var before map[string]int
+	Describe("because the module of a network plugin is missing, with FAIL_CLOSE", Ordered, func() {
+		const port = 9093
 
 		evidence.BeforeAll(func(ctx SpecContext) {
-			var err error
-			before, err = fetchesOf(m.server)(ctx)
+			before, err := fetchesOf(m.server)(ctx)
 			Expect(err).NotTo(HaveOccurred())
-			kube.Apply(ctx, m.ns, "wasmplugin/fail-close.yaml")
+			kube.Apply(ctx, m.ns, "wasmplugin/network-fail-close.yaml")
+			DeferCleanup(func(ctx SpecContext) { kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, m.ns, "indispensable-network") })
+			awaitFailedFetch(ctx, m.server, before)
 		})
 
-		BeforeEach(func(ctx SpecContext) {
-			By("waiting until the agent of the running server has looked for the module")
-			Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).
-				Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", before[downloadFailure])), "%s", counterOfFetches)
-			recordFetches(ctx, m.server)
+		It("with FAIL_CLOSE cuts connections to a running workload off where a module is missing", func(ctx SpecContext) {
+			// As with requests: a moment is given.
+			Eventually(ctx, outsider.Send, timing.Quiet, timing.Poll).WithArguments(m.url("tcp", port), 1).Should(match.BeCutOff())
+		})
+
+		It("with FAIL_CLOSE, as observed, leaves the connections of a running workload as they were where a module is missing", func(ctx SpecContext) {
+			Consistently(ctx, sidecar.Inbound(m.server), timing.Quiet, timing.Poll).Should(match.HaveNetworkFilters(port, tcpProxy))
+			sidecar.ReplayDump(m.server, "dynamic_listeners")
+			Expect(outsider.Measure(ctx, m.url("tcp", port), requests)).To(match.HaveStatus(http.StatusOK))
+		})
+	})
+
+	Describe("because its module is missing, with FAIL_CLOSE", Ordered, func() {
+		const port = 8081
+
+		evidence.BeforeAll(func(ctx SpecContext) {
+			before, err := fetchesOf(m.server)(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			kube.Apply(ctx, m.ns, "wasmplugin/fail-close.yaml")
+			awaitFailedFetch(ctx, m.server, before)
 		})
 
 		It("with FAIL_CLOSE fails the requests to a running workload where its module is missing", func(ctx SpecContext) {
@@ -164,6 +179,14 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 		})
 	})
 })
+
+// awaitFailedFetch waits until the agent of a running workload has looked in vain for a further module.
+func awaitFailedFetch(ctx context.Context, workload *echo.Workload, before map[string]int) {
+	GinkgoHelper()
+	Eventually(ctx, fetchesOf(workload), timing.Push, timing.Poll).
+		Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", before[downloadFailure])), "%s", counterOfFetches)
+	recordFetches(ctx, workload)
+}
 
 // haveFailedFetch holds for the fetches of an agent one of which found no module.
 func haveFailedFetch() types.GomegaMatcher {

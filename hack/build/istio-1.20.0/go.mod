@@ -11,8 +11,6 @@ tool (
 	istio.io/istio/istioctl/cmd/istioctl
 	istio.io/istio/pilot/cmd/pilot-agent
 	istio.io/istio/pilot/cmd/pilot-discovery
-	istio.io/istio/pkg/test/echo/cmd/client
-	istio.io/istio/pkg/test/echo/cmd/server
 )
 
 require (

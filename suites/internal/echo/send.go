@@ -73,8 +73,8 @@ func (w *Workload) Send(ctx context.Context, url string, count int, options ...O
 }
 
 // byAddress puts the address of a Service into a URL that has its full name, where that changes nothing but that DNS is not
-// asked: the echo client lets two seconds pass until a connection stands (istio.io/istio, pkg/test/echo/common/util.go,
-// ConnectionTimeout), and a lookup that a busy machine takes longer for says nothing about the mesh.
+// asked: the echo client lets some seconds pass until a connection stands (istio.io/istio, pkg/test/echo/common/util.go,
+// ConnectionTimeout, amended in hack/images), and a lookup that a busy machine takes longer for says nothing about the mesh.
 func (w *Workload) byAddress(ctx context.Context, target string, options []Option) (string, []Option, error) {
 	parsed, err := url.Parse(target)
 	// The client takes no header with a port in its value, as the authority then has.
