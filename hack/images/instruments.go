@@ -23,6 +23,8 @@ type instruments struct {
 var ofEcho = []amendment{
 	// The bound of a lookup and a connection together, from the client's start on. A set of requests has a bound of its own.
 	{module: "istio.io/istio", file: "pkg/test/echo/common/util.go", from: "ConnectionTimeout = 2 * time.Second", to: "ConnectionTimeout = 10 * time.Second"},
+	// What a server lets pass without a request before it closes a connection, and its gRPC alike.
+	{module: "istio.io/istio", file: "pkg/test/echo/server/endpoint/util.go", from: "idleTimeout    = 5 * time.Second", to: "idleTimeout    = 5 * time.Minute"},
 	// Either way a connection serves one request. This way the client ends it; the other, it asks the proxy to, which drops
 	// the answer if the client has not read it a second later.
 	{module: "istio.io/istio", file: "pkg/test/echo/server/forwarder/http.go", from: "DisableKeepAlives: true,", to: "MaxIdleConnsPerHost: -1,"},

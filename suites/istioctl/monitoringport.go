@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/xds"
 )
 
@@ -53,12 +54,16 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 
 	It("reports the state of its proxies", func(ctx SpecContext) {
 		subject := istioctl.Subject()
-		outcome := subject.Run(ctx, "proxy-status", revision)
-		Expect(outcome).To(istioctl.Exit(0))
-		// Its own row: other specs' proxies have theirs beside it.
-		row := rowOf(outcome.Stdout, "ghost."+namespace)
-		Expect(row).To(And(ContainSubstring(" SYNCED "), ContainSubstring(" "+mesh.Switched().Deployment()+"-"), HaveSuffix(" "+subject.Version)),
-			"row of ghost.%s", namespace)
+		var row string
+		// Between a push, which any spec may bring about, and the proxy's word on it a proxy is STALE.
+		Eventually(ctx, func(g Gomega) {
+			outcome := subject.Run(ctx, "proxy-status", revision)
+			g.Expect(outcome).To(istioctl.Exit(0))
+			// Its own row: other specs' proxies have theirs beside it.
+			row = rowOf(outcome.Stdout, "ghost."+namespace)
+			g.Expect(row).To(And(ContainSubstring(" SYNCED "), ContainSubstring(" "+mesh.Switched().Deployment()+"-"), HaveSuffix(" "+subject.Version)),
+				"row of ghost.%s", namespace)
+		}, timing.Push, timing.Poll).Should(Succeed())
 		evidence.API("proxy-status", "%s", row)
 
 		By("asking with the release before")

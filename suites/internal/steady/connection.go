@@ -108,13 +108,13 @@ func (c *Connection) run(ctx context.Context, conn net.Conn, pause time.Duration
 }
 
 // errNoAnswer is what a connection breaks with that takes requests and says nothing.
-var errNoAnswer = fmt.Errorf("no answer within %s", timing.Request)
+var errNoAnswer = fmt.Errorf("no answer within %s", timing.Patience)
 
 // exchange makes one request on a connection and takes in its answer.
 func exchange(conn net.Conn, reader *bufio.Reader) error {
 	// Deadlines mean nothing to a connection through the API server.
 	late := make(chan struct{})
-	timer := time.AfterFunc(timing.Request, func() { close(late); _ = conn.Close() })
+	timer := time.AfterFunc(timing.Patience, func() { close(late); _ = conn.Close() })
 	defer timer.Stop()
 	err := request(conn, reader)
 	select {
