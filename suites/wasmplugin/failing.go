@@ -106,13 +106,8 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 	Describe("because the module of a network plugin is missing, with FAIL_CLOSE", Ordered, func() {
 		const port = 9093
 
-		evidence.BeforeAll(func(ctx SpecContext) {
-			before, err := fetchesOf(m.server)(ctx)
-			Expect(err).NotTo(HaveOccurred())
-			kube.Apply(ctx, m.ns, "wasmplugin/network-fail-close.yaml")
-			DeferCleanup(func(ctx SpecContext) { kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, m.ns, "indispensable-network") })
-			awaitFailedFetch(ctx, m.server, before)
-		})
+		withoutModule(m, "wasmplugin/network-fail-close.yaml")
+		AfterAll(func(ctx SpecContext) { kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, m.ns, "indispensable-network") })
 
 		It("with FAIL_CLOSE cuts connections to a running workload off where a module is missing", func(ctx SpecContext) {
 			// As with requests: a moment is given.
@@ -129,12 +124,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 	Describe("because its module is missing, with FAIL_CLOSE", Ordered, func() {
 		const port = 8081
 
-		evidence.BeforeAll(func(ctx SpecContext) {
-			before, err := fetchesOf(m.server)(ctx)
-			Expect(err).NotTo(HaveOccurred())
-			kube.Apply(ctx, m.ns, "wasmplugin/fail-close.yaml")
-			awaitFailedFetch(ctx, m.server, before)
-		})
+		withoutModule(m, "wasmplugin/fail-close.yaml")
 
 		It("with FAIL_CLOSE fails the requests to a running workload where its module is missing", func(ctx SpecContext) {
 			// The agent refuses the configuration, so no proxy tells that it has landed: a moment is given.
@@ -180,12 +170,23 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 	})
 })
 
-// awaitFailedFetch waits until the agent of a running workload has looked in vain for a further module.
-func awaitFailedFetch(ctx context.Context, workload *echo.Workload, before map[string]int) {
+// withoutModule has the specs of an ordered container begin when a plugin is applied and the agent of the running server has
+// looked in vain for its module; each has that among its evidence.
+func withoutModule(m *mesh, fixture string) {
 	GinkgoHelper()
-	Eventually(ctx, fetchesOf(workload), timing.Push, timing.Poll).
-		Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", before[downloadFailure])), "%s", counterOfFetches)
-	recordFetches(ctx, workload)
+	var before map[string]int
+	evidence.BeforeAll(func(ctx SpecContext) {
+		var err error
+		before, err = fetchesOf(m.server)(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		kube.Apply(ctx, m.ns, fixture)
+	})
+	BeforeEach(func(ctx SpecContext) {
+		By("waiting until the agent of the running server has looked for the module")
+		Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).
+			Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", before[downloadFailure])), "%s", counterOfFetches)
+		recordFetches(ctx, m.server)
+	})
 }
 
 // haveFailedFetch holds for the fetches of an agent one of which found no module.
