@@ -136,12 +136,6 @@ func (r *rotation) showing(ctx context.Context, identity string) echo.Answers {
 		echo.Flag("--insecure-skip-verify"))
 }
 
-// beTurnedAway holds for requests that all failed because of the leaf they were made with. By TLS 1.3 the caller may
-// be writing already when the server's alert comes and the connection ends: then it learns of the end only.
-func beTurnedAway() types.GomegaMatcher {
-	return SatisfyAny(match.FailWith("unknown certificate authority"), match.FailWith("broken pipe"), match.BeCutOff())
-}
-
 // now reads what a proxy holds at this moment.
 func now(ctx context.Context, workload *echo.Workload) held {
 	GinkgoHelper()

@@ -48,7 +48,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		Expect(answers).To(match.HaveSPIFFE(r.client.SPIFFE()))
 		Expect(r.unsubscribed.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))
 		Expect(r.showing(ctx, "old")).To(match.HaveStatus(200))
-		Expect(r.showing(ctx, "new")).To(beTurnedAway())
+		Expect(r.showing(ctx, "new")).To(match.BeTurnedAway())
 		Expect(r.outsider.Measure(ctx, r.server.URL("/"), requests)).To(match.BeCutOff())
 		Expect(r.take(ctx, "before the secret changed")).To(steady.LoseNothing())
 	})
@@ -145,7 +145,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			By("measuring once")
 			Expect(r.client.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))
 			Expect(r.showing(ctx, "new")).To(match.HaveStatus(200))
-			Expect(r.showing(ctx, "old")).To(beTurnedAway())
+			Expect(r.showing(ctx, "old")).To(match.BeTurnedAway())
 		})
 
 		It("leaves a workload behind, cut off, whose agent does not ask for roots", func(ctx SpecContext) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/onsi/gomega/types"
@@ -79,11 +80,27 @@ var cuts = []string{"connection reset by peer", "EOF"}
 // BeCutOff holds for requests all of whose connections the far side took and broke.
 func BeCutOff() types.GomegaMatcher {
 	return judgeAnswers("all be cut off by the far side", func(answers echo.Answers) (bool, string) {
-		cut := false
-		for _, end := range cuts {
-			cut = cut || strings.HasSuffix(answers.Failure, end)
-		}
-		return cut && answers.Failed == answers.Sent, answers.String()
+		return cutOff(answers), answers.String()
+	})
+}
+
+func cutOff(answers echo.Answers) bool {
+	return answers.Failed == answers.Sent && slices.ContainsFunc(cuts, func(end string) bool {
+		return strings.HasSuffix(answers.Failure, end)
+	})
+}
+
+// turns are how a request ends whose certificate the far side does not take. By TLS 1.3 the caller may be writing
+// already when the server's alert comes and the connection ends: then it learns of the end only.
+var turns = []string{"unknown certificate authority", "broken pipe"}
+
+// BeTurnedAway holds for requests that all failed because of the certificate that they were made with.
+func BeTurnedAway() types.GomegaMatcher {
+	return judgeAnswers("all be turned away for their certificate", func(answers echo.Answers) (bool, string) {
+		turned := answers.Failed == answers.Sent && slices.ContainsFunc(turns, func(end string) bool {
+			return strings.Contains(answers.Failure, end)
+		})
+		return turned || cutOff(answers), answers.String()
 	})
 }
 

@@ -108,6 +108,19 @@ func TestBeCutOff(t *testing.T) {
 	refuses(t, BeCutOff(), echo.Answers{})
 }
 
+func TestBeTurnedAway(t *testing.T) {
+	check(t, map[string]verdict{
+		"told":       {BeTurnedAway(), failed("remote error: tls: unknown certificate authority"), true, nil},
+		"too late":   {BeTurnedAway(), failed("write tcp 1->2: write: broken pipe"), true, nil},
+		"cut off":    {BeTurnedAway(), failed("read tcp 1->2: read: connection reset by peer"), true, nil},
+		"refused":    {BeTurnedAway(), failed("connect: connection refused"), false, []string{"connection refused", "turned away"}},
+		"only one":   {BeTurnedAway(), echo.Answers{Sent: 2, Failed: 1, Failure: "unknown certificate authority"}, false, nil},
+		"one by EOF": {BeTurnedAway(), echo.Answers{Sent: 2, Failed: 1, Failure: "EOF"}, false, nil},
+		"answered":   {BeTurnedAway(), answers(served("a", "")), false, []string{"200 from a"}},
+	})
+	refuses(t, BeTurnedAway(), echo.Answers{})
+}
+
 func TestFailWith(t *testing.T) {
 	check(t, map[string]verdict{
 		"it":       {FailWith("unknown authority"), failed("tls: x509: certificate signed by unknown authority"), true, nil},
