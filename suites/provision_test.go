@@ -62,7 +62,7 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 	var facts session.Facts
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := loadbalancer.Install(groupCtx, client, job.Cell.MetalLB, job.Network, 0)
+		err := loadbalancer.Install(groupCtx, client, job.Cell.MetalLB, job.Cluster, job.Network)
 		step("the load balancer has its addresses")
 		return err
 	})

@@ -52,7 +52,7 @@ var _ = Describe("A sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 	})
 
 	It("copies nothing of a client's requests where no mirror is asked for", func(ctx SpecContext) {
-		seen := copies(ctx, "unmirrored", many, shares{})
+		seen := copies(ctx, "unmirrored", some, shares{})
 		held.expectNoMore(ctx, seen, mirrorAll, mirrorHalf, mirrorNone, client.Name)
 	})
 

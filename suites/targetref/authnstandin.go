@@ -11,7 +11,6 @@ import (
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
-	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/standin"
 )
 
@@ -25,7 +24,7 @@ func ofStandIn(s *site) {
 		DeferCleanup(func(ctx SpecContext) {
 			s.clear(ctx, &securityv1.AuthorizationPolicy{}, filters, haveNoFilter(rbac), s.all()...)
 		})
-		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy, sidecar.Of(s.client))
+		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy)
 		issuer, other = newIssuer(issuerName), newIssuer(otherIssuerName)
 		kube.Apply(ctx, s.ns, "standin/jwt.yaml")
 		kube.Apply(ctx, s.ns, "standin/rules.yaml")

@@ -1,6 +1,8 @@
 package targetref
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	securityv1 "istio.io/client-go/pkg/apis/security/v1"
@@ -24,12 +26,14 @@ func ofAuthorizationPolicies(s *site) {
 	})
 
 	Context("that denies a path at Gateway gw-a", func() {
+		var landed landing
 		evidence.BeforeAll(func(ctx SpecContext) {
 			kube.Apply(ctx, s.ns, "targetref/deny.yaml")
 		})
 		BeforeEach(func(ctx SpecContext) {
 			By("waiting until the proxy of Gateway gw-a holds the policy")
 			s.a.await(ctx, haveFilter(rbac))
+			landed.seen()
 		})
 
 		It("refuses the path at the Gateway that its targetRef names, and no other path", func(ctx SpecContext) {
@@ -39,12 +43,12 @@ func ofAuthorizationPolicies(s *site) {
 
 		DescribeTable("touches no neighbour:",
 			func(ctx SpecContext, neighbour func() entrance) {
-				stay(ctx, haveNoFilter(rbac), neighbour())
+				stay(ctx, landed.at, haveNoFilter(rbac), neighbour())
 				Expect(neighbour().measure(ctx, "/deny")).To(match.HaveStatus(200))
 			},
 			Entry("the sibling Gateway of the namespace stays open", func() entrance { return s.b }),
 			Entry("the Gateway of the same name in another namespace stays open", func() entrance { return s.namesake }),
-			Entry("the backend behind the Gateway stays open to callers inside the mesh", func() entrance { return s.backend }),
+			Entry("the backend behind the Gateway stays open to callers inside the cluster", func() entrance { return s.backend }),
 			Entry("a gateway of Istio's own API with the same name stays open", func() entrance { return s.classic }),
 		)
 
@@ -56,6 +60,7 @@ func ofAuthorizationPolicies(s *site) {
 	})
 
 	Context("that allows one path at Gateway gw-a", func() {
+		var landed landing
 		evidence.BeforeAll(func(ctx SpecContext) {
 			kube.Apply(ctx, s.ns, "targetref/allow.yaml")
 			DeferCleanup(func(ctx SpecContext) {
@@ -66,6 +71,7 @@ func ofAuthorizationPolicies(s *site) {
 		BeforeEach(func(ctx SpecContext) {
 			By("waiting until the proxy of Gateway gw-a holds the policy")
 			s.a.await(ctx, haveFilter(rbac))
+			landed.seen()
 		})
 
 		It("lets in the path at the Gateway that its targetRef names, and no other path", func(ctx SpecContext) {
@@ -75,7 +81,7 @@ func ofAuthorizationPolicies(s *site) {
 
 		It("leaves all paths open everywhere else", func(ctx SpecContext) {
 			neighbours := []entrance{s.b, s.namesake, s.backend, s.classic}
-			stay(ctx, haveNoFilter(rbac), neighbours...)
+			stay(ctx, landed.at, haveNoFilter(rbac), neighbours...)
 			for _, neighbour := range neighbours {
 				Expect(neighbour.measure(ctx, "/other")).To(match.HaveStatus(200))
 			}
@@ -93,7 +99,7 @@ func ofAuthorizationPolicies(s *site) {
 			member.await(ctx, haveFilter(rbac))
 			Expect(member.measure(ctx, "/deny")).To(match.BeDenied())
 		}
-		stay(ctx, haveNoFilter(rbac), s.namesake)
+		stay(ctx, time.Now(), haveNoFilter(rbac), s.namesake)
 		Expect(s.namesake.measure(ctx, "/deny")).To(match.HaveStatus(200))
 	})
 
@@ -105,7 +111,7 @@ func ofAuthorizationPolicies(s *site) {
 		})
 		s.a.await(ctx, haveFilter(rbac))
 		Expect(s.a.measure(ctx, "/deny-selector")).To(match.BeDenied())
-		stay(ctx, haveNoFilter(rbac), s.b)
+		stay(ctx, time.Now(), haveNoFilter(rbac), s.b)
 		Expect(s.b.measure(ctx, "/deny-selector")).To(match.HaveStatus(200))
 	})
 }

@@ -19,11 +19,11 @@ func byClassic(ctx context.Context, namespace string, client *echo.Workload) ent
 		proxy:    sidecar.Of(classic),
 		listener: "0.0.0.0_8080",
 		send: func(ctx context.Context, path string) (echo.Answers, error) {
-			return client.Send(ctx, classic.URL(path), 1)
+			return client.Send(ctx, classic.DirectURL(path), 1)
 		},
 		measure: func(ctx context.Context, path string, headers ...http.Header) echo.Answers {
 			GinkgoHelper()
-			return client.Measure(ctx, classic.URL(path), requests, options(headers)...)
+			return client.Measure(ctx, classic.DirectURL(path), requests, options(headers)...)
 		},
 	}
 }

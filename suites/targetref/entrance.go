@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -54,18 +55,18 @@ func byGateway(ctx context.Context, namespace, name string) entrance {
 	}
 }
 
-// bySidecar leads from a workload of the mesh to another, whose sidecar decides.
+// bySidecar leads from a workload without a sidecar to one with a sidecar, which decides.
 func bySidecar(from, to *echo.Workload) entrance {
 	return entrance{
 		name:     "the sidecar of " + to.Name + "." + to.Namespace,
 		proxy:    sidecar.Of(to),
 		listener: "virtualInbound",
 		send: func(ctx context.Context, path string) (echo.Answers, error) {
-			return from.Send(ctx, to.URL(path), 1)
+			return from.Send(ctx, to.DirectURL(path), 1)
 		},
 		measure: func(ctx context.Context, path string, headers ...http.Header) echo.Answers {
 			GinkgoHelper()
-			return from.Measure(ctx, to.URL(path), requests, options(headers)...)
+			return from.Measure(ctx, to.DirectURL(path), requests, options(headers)...)
 		},
 	}
 }
@@ -131,11 +132,21 @@ func (read holding) await(ctx context.Context, want types.GomegaMatcher, entranc
 	read.record(ctx, entrances)
 }
 
+// landing is when a change was first seen where it belongs. The specs that look for it elsewhere watch from then on, all
+// together.
+type landing struct{ at time.Time }
+
+func (l *landing) seen() {
+	if l.at.IsZero() {
+		l.at = time.Now()
+	}
+}
+
 // stay asserts that the deciding listeners go on holding what is wanted, once a change that is to have no effect
 // on them is known to have landed elsewhere, and records it.
-func (read holding) stay(ctx context.Context, want types.GomegaMatcher, entrances ...entrance) {
+func (read holding) stay(ctx context.Context, landed time.Time, want types.GomegaMatcher, entrances ...entrance) {
 	GinkgoHelper()
-	Consistently(ctx, read, timing.Quiet, timing.Poll).WithArguments(entrances).Should(want)
+	Consistently(ctx, read, timing.QuietSince(landed), timing.Poll).WithArguments(entrances).Should(want)
 	read.record(ctx, entrances)
 }
 
@@ -156,9 +167,9 @@ func (e entrance) await(ctx context.Context, want types.GomegaMatcher) {
 	filters.await(ctx, want, e)
 }
 
-func stay(ctx context.Context, want types.GomegaMatcher, entrances ...entrance) {
+func stay(ctx context.Context, landed time.Time, want types.GomegaMatcher, entrances ...entrance) {
 	GinkgoHelper()
-	filters.stay(ctx, want, entrances...)
+	filters.stay(ctx, landed, want, entrances...)
 }
 
 func haveFilter(name string) types.GomegaMatcher { return match.HoldInEveryChain(name) }

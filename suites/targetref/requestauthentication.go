@@ -2,6 +2,7 @@ package targetref
 
 import (
 	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -12,7 +13,6 @@ import (
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
-	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/standin"
 )
 
@@ -22,7 +22,7 @@ func ofRequestAuthentications(s *site) {
 	alice := jwt.Claims{"sub": "alice", "aud": "bookstore"}
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy, sidecar.Of(s.client))
+		standin.Apply(ctx, s.ns, s.a.proxy, s.b.proxy, s.backend.proxy)
 		// The namesake, too, must be able to take what it is not to get: it would refuse the original and look untouched.
 		standin.Apply(ctx, s.elsewhere, s.namesake.proxy)
 		issuer, other = newIssuer(issuerName), newIssuer(otherIssuerName)
@@ -34,9 +34,11 @@ func ofRequestAuthentications(s *site) {
 	}
 
 	Context("for Gateway gw-a", func() {
+		var landed landing
 		evidence.BeforeAll(func(ctx SpecContext) {
 			kube.Apply(ctx, s.ns, "targetref/jwt.yaml")
 			trust(ctx, s.ns, "jwt", []*jwt.Issuer{issuer}, s.a)
+			landed.seen()
 		})
 
 		DescribeTable("judges tokens at the Gateway that its targetRef names:",
@@ -62,12 +64,12 @@ func ofRequestAuthentications(s *site) {
 
 		DescribeTable("touches no neighbour:",
 			func(ctx SpecContext, neighbour func() entrance) {
-				stay(ctx, haveNoFilter(jwtAuthn), neighbour())
+				stay(ctx, landed.at, haveNoFilter(jwtAuthn), neighbour())
 				Expect(neighbour().measure(ctx, "/", forged())).To(match.HaveStatus(200))
 			},
 			Entry("the sibling Gateway of the namespace lets in bad tokens", func() entrance { return s.b }),
 			Entry("the Gateway of the same name in another namespace lets in bad tokens", func() entrance { return s.namesake }),
-			Entry("the backend behind the Gateway lets in bad tokens of callers inside the mesh", func() entrance { return s.backend }),
+			Entry("the backend behind the Gateway lets in bad tokens of callers inside the cluster", func() entrance { return s.backend }),
 		)
 
 		It("lets an AuthorizationPolicy with the same targetRef demand a principal", func(ctx SpecContext) {
@@ -80,7 +82,7 @@ func ofRequestAuthentications(s *site) {
 			Expect(s.a.measure(ctx, "/")).To(match.BeDenied())
 			Expect(s.a.measure(ctx, "/", bearing(issuer, alice))).To(match.HaveStatus(200))
 			Expect(s.a.measure(ctx, "/", bearing(issuer, jwt.Claims{"sub": "bob", "aud": "bookstore"}))).To(match.BeDenied())
-			stay(ctx, haveNoFilter(rbac), s.b)
+			stay(ctx, time.Now(), haveNoFilter(rbac), s.b)
 			Expect(s.b.measure(ctx, "/")).To(match.HaveStatus(200))
 		})
 
@@ -99,7 +101,7 @@ func ofRequestAuthentications(s *site) {
 		})
 		trust(ctx, s.ns, "jwt-selector", []*jwt.Issuer{other}, s.a)
 		Expect(s.a.measure(ctx, "/", forged())).To(match.BeRefused(401, "Jwt issuer is not configured"))
-		stay(ctx, haveNoFilter(jwtAuthn), s.b)
+		stay(ctx, time.Now(), haveNoFilter(jwtAuthn), s.b)
 		Expect(s.b.measure(ctx, "/", forged())).To(match.HaveStatus(200))
 	})
 
@@ -110,7 +112,7 @@ func ofRequestAuthentications(s *site) {
 		for _, member := range []entrance{s.a, s.b, s.backend} {
 			Expect(member.measure(ctx, "/", forged())).To(match.BeRefused(401, "Jwt verification fails"))
 		}
-		stay(ctx, haveNoFilter(jwtAuthn), s.namesake)
+		stay(ctx, time.Now(), haveNoFilter(jwtAuthn), s.namesake)
 		Expect(s.namesake.measure(ctx, "/", forged())).To(match.HaveStatus(200))
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -48,7 +49,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 	It("an AuthorizationPolicy reaches a Gateway by targetRef only", Label(catalogue.TargetRefAuthorizationPolicy), func(ctx SpecContext) {
 		kube.Apply(ctx, ns, "targetref/deny-selector.yaml")
 		awaitIgnored(ctx, "security.istio.io/AuthorizationPolicy", "deny-selector")
-		stay(ctx, haveNoFilter(rbac), a)
+		stay(ctx, time.Now(), haveNoFilter(rbac), a)
 		Expect(a.measure(ctx, "/deny-selector")).To(match.HaveStatus(200))
 
 		kube.Apply(ctx, ns, "targetref/deny.yaml")
@@ -64,7 +65,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 		kube.Apply(ctx, ns, "targetref/jwt-selector.yaml")
 		trust(ctx, ns, "jwt-selector", []*jwt.Issuer{other})
 		awaitIgnored(ctx, "security.istio.io/RequestAuthentication", "jwt-selector")
-		stay(ctx, haveNoFilter(jwtAuthn), a)
+		stay(ctx, time.Now(), haveNoFilter(jwtAuthn), a)
 		Expect(a.measure(ctx, "/", jwt.Bearer("token"))).To(match.HaveStatus(200))
 
 		kube.Apply(ctx, ns, "targetref/jwt.yaml")
@@ -76,7 +77,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 	It("a Telemetry reaches no Gateway by a selector", Label(catalogue.TargetRefTelemetry), func(ctx SpecContext) {
 		kube.Apply(ctx, ns, "targetref/telemetry-selector.yaml")
 		awaitIgnored(ctx, "telemetry.istio.io/Telemetry", "access-log-selector")
-		loggers.stay(ctx, silent, a)
+		loggers.stay(ctx, time.Now(), silent, a)
 
 		kube.Apply(ctx, ns, "targetref/telemetry.yaml")
 		loggers.await(ctx, logging, a)

@@ -25,10 +25,10 @@ const requests = 10
 type site struct {
 	// ns is the namespace of the policies; elsewhere has the namesake.
 	ns, elsewhere string
-	// a, b, namesake and classic lead through a gateway, backend from a workload of the mesh to the backend.
+	// a, b, namesake and classic lead through a gateway, backend from inside the cluster to the backend.
 	a, b, namesake, classic, backend entrance
-	// server is the backend of a and b, client its caller inside the mesh; both have sidecars.
-	server, client *echo.Workload
+	// server is the backend of a and b, with a sidecar; outsider calls it from inside the cluster, without one.
+	server, outsider *echo.Workload
 }
 
 // The kinds share one site, by turns, and each leaves it without policies: what costs is the start and the end
@@ -53,7 +53,7 @@ func (s *site) build(ctx context.Context) {
 	s.elsewhere = kube.NewNamespace(ctx, "targetref-elsewhere")
 	// All start at once: the waits overlap.
 	for _, fixture := range []string{
-		"echo/near.yaml", "targetref/gw-a.yaml", "targetref/gw-b.yaml", "targetref/classic.yaml", "echo/server.yaml", "echo/client.yaml",
+		"echo/near.yaml", "targetref/gw-a.yaml", "targetref/gw-b.yaml", "targetref/classic.yaml", "echo/server.yaml", "echo/outsider.yaml",
 		"wasmplugin/modules.yaml", "targetref/fresh-connections.yaml",
 	} {
 		kube.Apply(ctx, s.ns, fixture)
@@ -61,8 +61,8 @@ func (s *site) build(ctx context.Context) {
 	for _, fixture := range []string{"echo/connections.yaml", "targetref/gw-a.yaml", "echo/server.yaml"} {
 		kube.Apply(ctx, s.elsewhere, fixture)
 	}
-	workloads := echo.Await(ctx, s.ns, "server", "client")
-	s.server, s.client = workloads["server"], workloads["client"]
+	workloads := echo.Await(ctx, s.ns, "server", "outsider")
+	s.server, s.outsider = workloads["server"], workloads["outsider"]
 	echo.Await(ctx, s.elsewhere, "server")
 	// What cannot be fetched is not asked for again: plugins come after their module.
 	Expect(kube.Shared().WaitAvailable(ctx, s.ns, "modules")).To(Succeed())
@@ -70,8 +70,8 @@ func (s *site) build(ctx context.Context) {
 	s.a = byGateway(ctx, s.ns, "gw-a")
 	s.b = byGateway(ctx, s.ns, "gw-b")
 	s.namesake = byGateway(ctx, s.elsewhere, "gw-a")
-	s.classic = byClassic(ctx, s.ns, s.client)
-	s.backend = bySidecar(s.client, s.server)
+	s.classic = byClassic(ctx, s.ns, s.outsider)
+	s.backend = bySidecar(s.outsider, s.server)
 	awaitOpen(ctx, s.a, s.b, s.namesake, s.classic, s.backend)
 }
 

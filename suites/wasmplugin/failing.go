@@ -35,7 +35,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 		kube.Apply(ctx, m.ns, "echo/connections.yaml")
 		serveModules(ctx, m.ns)
 		kube.Apply(ctx, m.ns, "wasmplugin/server.yaml")
-		kube.Apply(ctx, m.ns, "wasmplugin/outsider.yaml")
+		kube.Apply(ctx, m.ns, "echo/outsider.yaml")
 		workloads := echo.Await(ctx, m.ns, "server", "outsider")
 		m.server, outsider = workloads["server"], workloads["outsider"]
 		Eventually(ctx, outsider.Send, timing.Push, timing.Poll).WithArguments(m.url("http", 80)+"/", 1).Should(match.HaveStatus(http.StatusOK))

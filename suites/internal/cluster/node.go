@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/session"
 )
@@ -15,21 +17,43 @@ import (
 // wrote to its standard output: there is what no pod gets to see.
 func OnNode(ctx context.Context, name, command string, arguments ...string) (string, error) {
 	job := session.Job()
-	provider, err := newProvider(job.Network, io.Discard)
+	node, err := nodeOf(job.Cluster+"-"+name, job.Network)
 	if err != nil {
 		return "", err
 	}
-	nodes, err := provider.ListInternalNodes(job.Cluster + "-" + name)
+	evidence.Replay("%s", execCommand(node.String(), command, arguments...))
+	return run(ctx, node, command, arguments...)
+}
+
+// RunOnNode is OnNode for any cluster of a network, and for when no spec runs.
+func RunOnNode(ctx context.Context, cluster, network, command string, arguments ...string) (string, error) {
+	node, err := nodeOf(cluster, network)
 	if err != nil {
 		return "", err
 	}
-	if len(nodes) != 1 {
-		return "", fmt.Errorf("the cluster %s has %d nodes, not one", name, len(nodes))
+	return run(ctx, node, command, arguments...)
+}
+
+// nodeOf finds a cluster's one node.
+func nodeOf(cluster, network string) (nodes.Node, error) {
+	provider, err := newProvider(network, io.Discard)
+	if err != nil {
+		return nil, err
 	}
-	evidence.Replay("%s", execCommand(nodes[0].String(), command, arguments...))
+	all, err := provider.ListInternalNodes(cluster)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) != 1 {
+		return nil, fmt.Errorf("the cluster %s has %d nodes, not one", cluster, len(all))
+	}
+	return all[0], nil
+}
+
+func run(ctx context.Context, node nodes.Node, command string, arguments ...string) (string, error) {
 	var out, complaints bytes.Buffer
-	if err := nodes[0].CommandContext(ctx, command, arguments...).SetStdout(&out).SetStderr(&complaints).Run(); err != nil {
-		return "", fmt.Errorf("%s on node %s: %w: %s", command, nodes[0], err, strings.TrimSpace(complaints.String()))
+	if err := node.CommandContext(ctx, command, arguments...).SetStdout(&out).SetStderr(&complaints).Run(); err != nil {
+		return "", fmt.Errorf("%s on node %s: %w: %s", command, node, err, strings.TrimSpace(complaints.String()))
 	}
 	return out.String(), nil
 }

@@ -5,6 +5,7 @@ package loadbalancer
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -15,18 +16,21 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/suites/internal/cluster"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
 
 const namespace = "metallb-system"
 
-// poolSize is how many addresses a cluster gets: every conformance Gateway has one of its own.
-const poolSize = 64
+// poolSize is how many addresses the cluster gets, a power of two: every conformance Gateway has one of its own.
+const poolSize = 1 << (32 - poolBits)
 
-// Install applies MetalLB's manifest and gives it the last addresses of the network. index tells
-// clusters of one network apart: each gets a range of its own.
-func Install(ctx context.Context, client *kube.Client, manifest, network string, index int) error {
+// poolBits is the length of the pool's prefix.
+const poolBits = 26
+
+// Install applies MetalLB's manifest to a cluster and gives it addresses at the end of the cluster's network.
+func Install(ctx context.Context, client *kube.Client, manifest, name, network string) error {
 	content, err := kube.ReadManifest(manifest)
 	if err != nil {
 		return problem.Environment("cannot read MetalLB's manifest", manifest, "build the cell again", err)
@@ -41,14 +45,17 @@ func Install(ctx context.Context, client *kube.Client, manifest, network string,
 	if err != nil {
 		return err
 	}
-	first, last, err := pool(subnet, index)
+	addresses, err := pool(subnet)
 	if err != nil {
 		return err
+	}
+	if err := dropUnclaimed(ctx, name, network, addresses); err != nil {
+		return problem.Environment("cannot set the node's packet filter", addresses.String(), "see that the node image has iptables", err)
 	}
 	if err := client.WaitAvailable(ctx, namespace, "controller"); err != nil {
 		return problem.Environment("MetalLB does not start", namespace, "see diagnostics", err)
 	}
-	if err := configure(ctx, client, fmt.Sprintf("%s-%s", first, last)); err != nil {
+	if err := configure(ctx, client, addresses.String()); err != nil {
 		return err
 	}
 	return speakerReady(ctx, client)
@@ -171,19 +178,22 @@ func parseSubnet(inspected []byte) (netip.Prefix, error) {
 	return netip.Prefix{}, problem.Environment("the kind network has no IPv4 subnet", "docker network inspect", "", nil)
 }
 
-// pool is the index-th range of poolSize addresses, counted from the subnet's end, so that it stays
-// clear of the nodes, which the engine numbers from the beginning.
-func pool(subnet netip.Prefix, index int) (first, last netip.Addr, err error) {
-	size := uint32(1) << (32 - subnet.Bits())
-	from := uint32(poolSize) * uint32(index+1)
-	if size < 2*from+poolSize {
-		return first, last, problem.Environment("the kind network is too small for load balancer addresses", subnet.String(), "give the engine larger address pools", nil)
+// pool is the last whole block of poolSize addresses but one, so that it stays clear of the nodes, which the engine
+// numbers from the subnet's beginning, and of the broadcast address.
+func pool(subnet netip.Prefix) (netip.Prefix, error) {
+	if subnet.Bits() > poolBits-2 {
+		return netip.Prefix{}, problem.Environment("the kind network is too small for load balancer addresses", subnet.String(), "give the engine larger address pools", nil)
 	}
 	octets := subnet.Masked().Addr().As4()
-	base := uint32(octets[0])<<24 | uint32(octets[1])<<16 | uint32(octets[2])<<8 | uint32(octets[3])
-	end := base + size - 2 - uint32(poolSize)*uint32(index)
-	address := func(n uint32) netip.Addr {
-		return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-	}
-	return address(end - poolSize + 1), address(end), nil
+	end := binary.BigEndian.Uint32(octets[:]) + 1<<(32-subnet.Bits())
+	binary.BigEndian.PutUint32(octets[:], end-2*poolSize)
+	return netip.PrefixFrom(netip.AddrFrom4(octets), poolBits), nil
+}
+
+// dropUnclaimed has the node drop packets to addresses that kube-proxy does not lead anywhere, not yet or no more, before
+// conntrack confirms them. Passed on untranslated they would leave an entry there for two minutes: whoever then comes to
+// connect from the same port, of which a thousand requests use a thousand, would follow it into nowhere.
+func dropUnclaimed(ctx context.Context, name, network string, addresses netip.Prefix) error {
+	_, err := cluster.RunOnNode(ctx, name, network, "iptables", "-w", "-I", "FORWARD", "-d", addresses.String(), "-j", "DROP")
+	return err
 }

@@ -7,26 +7,15 @@ import (
 )
 
 func TestPool(t *testing.T) {
-	cases := []struct {
-		subnet      string
-		index       int
-		first, last string
-		ok          bool
-	}{
-		{"172.18.0.0/16", 0, "172.18.255.191", "172.18.255.254", true},
-		{"172.18.0.0/16", 1, "172.18.255.127", "172.18.255.190", true},
-		{"192.168.5.0/24", 0, "192.168.5.191", "192.168.5.254", true},
-		{"192.168.5.0/24", 1, "", "", false},
-		{"192.168.5.0/26", 0, "", "", false},
-	}
-	for _, c := range cases {
-		first, last, err := pool(netip.MustParsePrefix(c.subnet), c.index)
-		if (err == nil) != c.ok {
-			t.Errorf("pool(%s, %d): %v", c.subnet, c.index, err)
-			continue
-		}
-		if c.ok && (first.String() != c.first || last.String() != c.last) {
-			t.Errorf("pool(%s, %d) = %s-%s, want %s-%s", c.subnet, c.index, first, last, c.first, c.last)
+	for subnet, want := range map[string]string{
+		"172.18.0.0/16":  "172.18.255.128/26",
+		"172.31.16.0/20": "172.31.31.128/26",
+		"192.168.5.0/24": "192.168.5.128/26",
+		"192.168.5.0/25": "",
+	} {
+		got, err := pool(netip.MustParsePrefix(subnet))
+		if (err == nil) != (want != "") || err == nil && got.String() != want {
+			t.Errorf("pool(%s) = %s, %v, want %q", subnet, got, err, want)
 		}
 	}
 }

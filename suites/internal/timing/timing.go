@@ -32,6 +32,10 @@ const (
 // Quiet is how long an absence is watched after proof that the change has landed.
 const Quiet = 2 * time.Second
 
+// QuietSince is what is left of Quiet when the change is known to have landed at a moment, 0 when nothing is: one look is
+// enough then.
+func QuietSince(landed time.Time) time.Duration { return max(0, Quiet-time.Since(landed)) }
+
 // Poll is the pause between two looks at a cheap source.
 const Poll = 250 * time.Millisecond
 
