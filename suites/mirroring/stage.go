@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func (s *stage) exchange(ctx context.Context, route *routev3.Route, send func(ru
 	after := s.atRest(ctx, clusters...)
 	Eventually(ctx, func(ctx context.Context) (int64, error) {
 		var err error
-		seen, err = s.received(ctx, seen)
+		seen, err = s.received(ctx, seen, slices.Collect(maps.Keys(s.receivers))...)
 		return seen.total(), err
 	}, timing.Push, timing.Poll).Should(Equal(after.Total-before.Total), func() string {
 		return fmt.Sprintf("requests that the receivers have logged, of those that %s sent: %s", s.proxy, seen)
@@ -116,11 +117,11 @@ func (s *stage) exchange(ctx context.Context, route *routev3.Route, send func(ru
 // unseen is a run that nobody has got a request of.
 func (s *stage) unseen() outcome { return outcome{run: rand.Text(), begun: time.Now()} }
 
-// received is what the receivers have logged of a run by now.
-func (s *stage) received(ctx context.Context, of outcome) (outcome, error) {
+// received is what receivers have logged of a run by now.
+func (s *stage) received(ctx context.Context, of outcome, receivers ...string) (outcome, error) {
 	of.got = map[string][]echo.Received{}
-	for name, workload := range s.receivers {
-		all, err := workload.Received(ctx, of.begun)
+	for _, name := range receivers {
+		all, err := s.receivers[name].Received(ctx, of.begun)
 		if err != nil {
 			return of, err
 		}

@@ -93,11 +93,11 @@ func (s *stage) expectCopies(seen outcome, count int, authority string, parts sh
 func (s *stage) expectNoMore(ctx context.Context, seen outcome, receivers ...string) {
 	GinkgoHelper()
 	Consistently(ctx, func(ctx context.Context) (map[string]int, error) {
-		later, err := s.received(ctx, seen)
+		later, err := s.received(ctx, seen, receivers...)
 		got := map[string]int{}
-		for _, receiver := range receivers {
-			if number := len(later.got[receiver]); number > 0 {
-				got[receiver] = number
+		for receiver, requests := range later.got {
+			if len(requests) > 0 {
+				got[receiver] = len(requests)
 			}
 		}
 		return got, err

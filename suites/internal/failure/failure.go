@@ -17,17 +17,23 @@ import (
 	"mesh-conformance/suites/internal/timing"
 )
 
+// lists tell which failures are expected.
+var lists = &results.Lists{}
+
+// Know has what fails as it is known to not be diagnosed: its message has been seen, and its reason is in the list.
+func Know(expected *results.Lists) { lists = expected }
+
 // taken is the spec, and its attempt, whose diagnostics this process took last.
 var taken string
 
-// Dump writes the diagnostics of the current spec, once for each attempt, and names their folder in
-// the spec's report. A spec whose resources go before Ginkgo's own cleanup calls it itself.
+// Dump writes the diagnostics of the current spec, which fails, once for each attempt, and names their folder in
+// the spec's report. A known defect has none. A spec whose resources go before Ginkgo's own cleanup calls it itself.
 func Dump(ctx context.Context, namespaces []string) {
 	report := ginkgo.CurrentSpecReport()
 	id := results.SpecID(report)
 	attempt := fmt.Sprintf("%s#%d", id, report.NumAttempts)
 	job := session.Job()
-	if taken == attempt || job == nil {
+	if taken == attempt || job == nil || lists.FailsAsKnown(report, job.Cell.Istio) {
 		return
 	}
 	taken = attempt

@@ -155,7 +155,7 @@ func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.Spe
 		if spec.Failure.Message != "" {
 			made.Reason = spec.Failure.Message
 		}
-	case failed && defect != nil && strings.Contains(made.Failure, defect.Message) && spec.State == types.SpecStateFailed:
+	case failed && lists.FailsAsKnown(spec, job.Cell.Istio):
 		made.State, made.Reason, made.Link = reports.StateKnownDefect, defect.Reason, defect.Link
 	case failed:
 		made.State = reports.StateFailed

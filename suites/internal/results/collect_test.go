@@ -104,6 +104,18 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestFailsAsKnownBeforeTheStateTells(t *testing.T) {
+	lists := &Lists{KnownDefects: []KnownDefect{
+		{Spec: "mirroring/any", Istio: []string{"1.20.0"}}, {Spec: "mirroring/by-its-message", Istio: []string{"1.20.0"}, Message: "500"},
+	}}
+	for text, want := range map[string]bool{"any": true, "by its message": false, "other": false} {
+		// Upstream's tests are diagnosed before Ginkgo is told that they have failed.
+		if got := lists.FailsAsKnown(it(text, types.SpecStateInvalid, catalogue.Mirroring), "1.20.0"); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
+
 func TestAnotherVersionDoesNotHaveTheDefect(t *testing.T) {
 	lists := &Lists{KnownDefects: []KnownDefect{{Spec: "mirroring/copies-the-share", Reason: "r", Link: "l", Istio: []string{"1.19.0"}}}}
 	if made := specOf(job(), lists, failing("x", catalogue.Mirroring)); made.State != reports.StateFailed {
