@@ -19,6 +19,7 @@ require (
 	google.golang.org/grpc v1.84.0
 	google.golang.org/protobuf v1.36.12
 	istio.io/client-go v1.20.0
+	istio.io/istio v0.0.0-20231114065328-6869a6c2371e
 	k8s.io/api v0.35.3
 	k8s.io/apiextensions-apiserver v0.35.0
 	k8s.io/apimachinery v0.35.3

@@ -3,6 +3,7 @@ package kindconfig
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -29,6 +30,30 @@ func TestPinsFitTogether(t *testing.T) {
 				t.Errorf("pinned, but cannot be built: %v", err)
 			}
 		}
+	}
+}
+
+// The suites ask the echo program by its own protocol: both are of one version.
+func TestEchoIsAskedByItsOwnProtocol(t *testing.T) {
+	v, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	required := regexp.MustCompile(`(?m)^\s*istio\.io/istio (v\S+)`)
+	var versions []string
+	for _, file := range []string{filepath.Join("..", "go.mod"), filepath.Join("..", "hack", "build", "echo-"+v.Instruments.Echo, "go.mod")} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := required.FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("%s requires no istio.io/istio", file)
+		}
+		versions = append(versions, string(found[1]))
+	}
+	if versions[0] != versions[1] {
+		t.Errorf("the suites require istio.io/istio %s, the echo program is of %s", versions[0], versions[1])
 	}
 }
 

@@ -13,7 +13,10 @@ import (
 )
 
 var _ = Describe("A sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.Mirroring), func() {
-	const http, grpc = "80", "7070"
+	const (
+		http, grpc = "80", "7070"
+		calls      = 100
+	)
 	var (
 		ns     string
 		client *echo.Workload
@@ -80,9 +83,9 @@ var _ = Describe("A sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		message := content(messageSize)
 		// The client numbers the calls of a set: in one set, numbers are ids.
 		seen := held.exchange(ctx, route, func(run string) echo.Answers {
-			return client.Measure(ctx, "grpc://"+authority+":"+grpc, atOnce, echo.Header(runHeader, run), echo.Flag("--msg="+message))
+			return client.Measure(ctx, "grpc://"+authority+":"+grpc, calls, echo.Header(runHeader, run), echo.Message(message))
 		})
-		held.expectCopies(seen, atOnce, authority+":"+grpc, shares{mirrorAll: 1, mirrorHalf: 0.5})
+		held.expectCopies(seen, calls, authority+":"+grpc, shares{mirrorAll: 1, mirrorHalf: 0.5})
 		for _, receiver := range []string{primary, mirrorAll, mirrorHalf} {
 			Expect(seen.each(receiver, func(call echo.Received) string { return call.Proto })).To(HaveExactElements("GRPC"), "protocol at %s", receiver)
 			Expect(seen.each(receiver, func(call echo.Received) string { return fingerprint(call.Message) })).To(HaveExactElements(fingerprint(message)), "fingerprints of the messages at %s", receiver)

@@ -130,10 +130,10 @@ func (r *rotation) showing(ctx context.Context, identity string) echo.Answers {
 	// By address: a lookup that a busy machine takes too long for fails, and tells nothing.
 	address, err := kube.Shared().ServiceAddress(ctx, r.namespace, r.server.Name)
 	Expect(err).NotTo(HaveOccurred())
-	return r.outsider.Measure(ctx, fmt.Sprintf("https://%s:80/", address), requests, echo.Flag("--client-cert=/identities/"+identity+".crt"),
-		echo.Flag("--client-key=/identities/"+identity+".key"),
+	return r.outsider.Measure(ctx, fmt.Sprintf("https://%s:80/", address), requests,
+		echo.Identity("/identities/"+identity+".crt", "/identities/"+identity+".key"),
 		// Whom it meets does not matter, and the server's certificate has no host name.
-		echo.Flag("--insecure-skip-verify"))
+		echo.Unverified())
 }
 
 // now reads what a proxy holds at this moment.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+	"google.golang.org/grpc"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,10 @@ const Container = "echo"
 // Port is the HTTP port that the container itself listens on.
 const Port = 8080
 
+// forwarderPort is where the echo program of a workload that sends requests is told to, over gRPC. No Service has it, and
+// no proxy sees what is said there: it is reached from inside the pod.
+const forwarderPort = 7070
+
 // Workload is one deployed echo workload. Its Service has port 80 for HTTP and 9090 for TCP.
 type Workload struct {
 	Namespace string
@@ -42,7 +47,7 @@ type Workload struct {
 
 // cluster is what a workload needs of a kube.Client.
 type cluster interface {
-	Exec(ctx context.Context, namespace, pod, container string, command ...string) (stdout, stderr string, err error)
+	SharedGRPC(namespace, pod string, port int) (grpc.ClientConnInterface, error)
 	ServiceAddress(ctx context.Context, namespace, name string) (string, error)
 }
 

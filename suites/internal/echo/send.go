@@ -2,7 +2,6 @@ package echo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -14,100 +13,125 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"istio.io/istio/pkg/test/echo/proto"
 
 	"mesh-conformance/suites/internal/evidence"
-	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
 
-// atOnce is how many requests of a set the echo client has under way at the same time.
+// atOnce is how many requests of a set the echo program has under way at the same time (istio.io/istio,
+// pkg/test/echo/server/forwarder/util.go, maxConcurrencyPerForward).
 const atOnce = 20
 
-// Option alters the requests of a set, for a workload's echo client.
-type Option func(*options)
-
-type options struct{ flags []string }
+// Option alters the requests of a set.
+type Option struct {
+	set func(*proto.ForwardEchoRequest)
+	// flags say it to the echo client, for who repeats the requests by hand (istio.io/istio, pkg/test/echo/cmd/client).
+	flags []string
+}
 
 // Header adds a request header; the name Host sets the authority.
 func Header(name, value string) Option {
-	return Flag("--header=" + name + ": " + value)
+	return option(func(r *proto.ForwardEchoRequest) {
+		r.Headers = append(r.Headers, &proto.Header{Key: name, Value: value})
+	}, "--header="+name+": "+value)
 }
 
 // Method is the HTTP method, GET without it.
-func Method(name string) Option { return Flag("--method=" + name) }
-
-// Flag hands the echo client a flag of its own, for what the other options do not name
-// (istio.io/istio, pkg/test/echo/cmd/client).
-func Flag(flag string) Option {
-	return func(o *options) { o.flags = append(o.flags, flag) }
+func Method(name string) Option {
+	return option(func(r *proto.ForwardEchoRequest) { r.Method = name }, "--method="+name)
 }
 
-// Send makes a set of requests to url from the workload's pod, through its sidecar where it has
+// HTTP2 has all requests of the set on one connection of HTTP/2, with prior knowledge.
+func HTTP2() Option {
+	return option(func(r *proto.ForwardEchoRequest) { r.Http2 = true }, "--http2")
+}
+
+// Message is what calls of gRPC say.
+func Message(text string) Option {
+	return option(func(r *proto.ForwardEchoRequest) { r.Message = text }, "--msg="+text)
+}
+
+// Identity has the caller present a certificate in TLS of its own. Both are files in the pod.
+func Identity(certificate, key string) Option {
+	return option(func(r *proto.ForwardEchoRequest) { r.CertFile, r.KeyFile = certificate, key },
+		"--client-cert="+certificate, "--client-key="+key)
+}
+
+// Unverified has TLS of the caller's own take any certificate of the far end.
+func Unverified() Option {
+	return option(func(r *proto.ForwardEchoRequest) { r.InsecureSkipVerify = true }, "--insecure-skip-verify")
+}
+
+func option(set func(*proto.ForwardEchoRequest), flags ...string) Option { return Option{set, flags} }
+
+// Send has the workload's echo program make a set of requests to url, through its sidecar where it has
 // one. Requests that fail are an outcome, not an error: see Answers.Failed.
 func (w *Workload) Send(ctx context.Context, url string, count int, options ...Option) (Answers, error) {
-	target, options, err := w.byAddress(ctx, url, options)
-	if err != nil {
+	request := &proto.ForwardEchoRequest{Url: url, Count: int32(count), TimeoutMicros: timeout(count).Microseconds()}
+	for _, option := range options {
+		option.set(request)
+	}
+	if err := w.byAddress(ctx, request); err != nil {
 		return Answers{}, err
 	}
-	command := sendCommand(target, count, options)
-	stdout, stderr, err := w.cluster.Exec(ctx, w.Namespace, w.Pod.Name, Container, command...)
 	answers := Answers{Way: fmt.Sprintf("%s.%s to %s", w.Name, w.Namespace, url), Sent: count}
-	var exit *kube.ExecError
-	if errors.As(err, &exit) {
-		if answers.Failure = failure(stdout + "\n" + stderr); answers.Failure != "" {
-			answers.Failed = failed(answers.Failure, count)
-			return answers, nil
-		}
-	}
+	conn, err := w.cluster.SharedGRPC(w.Namespace, w.Pod.Name, forwarderPort)
 	if err != nil {
-		return Answers{}, fmt.Errorf("send %d requests to %s: %w", count, url, err)
-	}
-	if answers.All, err = parseOutput(stdout); err != nil {
 		return Answers{}, err
 	}
-	// On a busy machine the end of a long output can get lost between container and API server.
+	response, err := proto.NewEchoTestServiceClient(conn).ForwardEcho(ctx, request)
+	if answers.Failure = failure(err); answers.Failure != "" {
+		answers.Failed = failed(answers.Failure, count)
+		return answers, nil
+	}
+	if err != nil {
+		return Answers{}, fmt.Errorf("have %s/%s send %d requests to %s: %w", w.Namespace, w.Pod.Name, count, url, err)
+	}
+	if answers.All, err = parseOutput(strings.Join(response.Output, "\n")); err != nil {
+		return Answers{}, err
+	}
 	if len(answers.All) != count {
-		return Answers{}, fmt.Errorf("send %d requests to %s: all were answered, the output that came back holds %d of them", count, url, len(answers.All))
+		return Answers{}, fmt.Errorf("have %s/%s send %d requests to %s: all were answered, it gave %d of the answers", w.Namespace, w.Pod.Name, count, url, len(answers.All))
 	}
 	return answers, nil
 }
 
+// timeout bounds a whole set of requests.
+func timeout(count int) time.Duration { return timing.Request * time.Duration(1+count/atOnce) }
+
 // byAddress puts the address of a Service into a URL that has its full name, where that changes nothing but that DNS is not
-// asked: the echo client lets some seconds pass until a connection stands (istio.io/istio, pkg/test/echo/common/util.go,
+// asked: the echo program lets some seconds pass until a connection stands (istio.io/istio, pkg/test/echo/common/util.go,
 // ConnectionTimeout, amended in hack/images), and a lookup that a busy machine takes longer for says nothing about the mesh.
-func (w *Workload) byAddress(ctx context.Context, target string, options []Option) (string, []Option, error) {
-	parsed, err := url.Parse(target)
-	// The client takes no header with a port in its value, as the authority then has.
-	if err != nil || !(parsed.Scheme == "tcp" || parsed.Scheme == "http" && parsed.Port() == "") {
-		return target, options, nil
+func (w *Workload) byAddress(ctx context.Context, request *proto.ForwardEchoRequest) error {
+	parsed, err := url.Parse(request.Url)
+	if err != nil || parsed.Scheme != "tcp" && parsed.Scheme != "http" {
+		return nil
 	}
 	service, rest, _ := strings.Cut(parsed.Hostname(), ".")
 	namespace, full := strings.CutSuffix(rest, ".svc.cluster.local")
 	if !full || strings.Contains(namespace, ".") {
-		return target, options, nil
+		return nil
 	}
 	address, err := w.cluster.ServiceAddress(ctx, namespace, service)
 	if err != nil || address == "" {
-		return target, options, err
+		return err
 	}
 	if parsed.Port() != "" {
 		address = net.JoinHostPort(address, parsed.Port())
 	}
-	if parsed.Scheme == "http" && !setsHost(options) {
-		options = append([]Option{Header("Host", parsed.Host)}, options...)
+	if parsed.Scheme == "http" && !setsHost(request) {
+		Header("Host", parsed.Host).set(request)
 	}
-	return strings.Replace(target, "//"+parsed.Host, "//"+address, 1), options, nil
+	request.Url = strings.Replace(request.Url, "//"+parsed.Host, "//"+address, 1)
+	return nil
 }
 
-// setsHost says whether options have an authority already.
-func setsHost(chosen []Option) bool {
-	var of options
-	for _, choose := range chosen {
-		choose(&of)
-	}
-	return slices.ContainsFunc(of.flags, func(flag string) bool {
-		return strings.HasPrefix(strings.ToLower(flag), "--header=host:")
-	})
+// setsHost says whether a request has an authority already.
+func setsHost(request *proto.ForwardEchoRequest) bool {
+	return slices.ContainsFunc(request.Headers, func(header *proto.Header) bool { return strings.EqualFold(header.Key, "Host") })
 }
 
 // Measure sends a set of requests once and records what came back, and how a user repeats it.
@@ -131,47 +155,33 @@ func (w *Workload) Replay(url string, count int, options ...Option) {
 	evidence.Replay("kubectl exec -n %s deploy/%s -c %s -- %s", w.Namespace, w.Name, Container, strings.Join(command, " "))
 }
 
-func sendCommand(url string, count int, chosen []Option) []string {
-	var of options
-	for _, choose := range chosen {
-		choose(&of)
+func sendCommand(url string, count int, options []Option) []string {
+	command := []string{"/usr/local/bin/client", fmt.Sprintf("--count=%d", count), fmt.Sprintf("--timeout=%s", timeout(count))}
+	for _, option := range options {
+		command = append(command, option.flags...)
 	}
-	// The client's timeout is for the whole set.
-	timeout := timing.Request * time.Duration(1+count/atOnce)
-	command := []string{"/usr/local/bin/client", fmt.Sprintf("--count=%d", count), fmt.Sprintf("--timeout=%s", timeout)}
-	return append(append(command, of.flags...), url)
+	return append(command, url)
 }
 
-// failure finds in the echo client's log why its set of requests failed, "" where it does not say:
-// the client itself is then what failed. What it says of a TCP connection that ended without an answer is of several lines,
-// the last of which says so.
-func failure(output string) string {
-	var said []string
-	for line := range strings.Lines(output) {
-		line = strings.TrimSpace(line)
-		if len(said) > 0 {
-			if line == "" || logged.MatchString(line) {
-				break
-			}
-			said = append(said, line)
-			continue
-		}
-		_, message, fatal := strings.Cut(line, "\tfatal\t")
-		message, ofRequests := strings.CutPrefix(message, "Error ")
-		if fatal && ofRequests {
-			said = []string{strings.TrimSpace(message)}
-		}
+// failure is why a set of requests failed in the words of who made them, on one line: what is said of a TCP connection that
+// ended without an answer is of several. It is "" where requests are not what failed.
+func failure(err error) string {
+	said := status.Convert(err).Message()
+	if status.Code(err) != codes.Unknown || !ofRequests.MatchString(said) {
+		return ""
 	}
-	return strings.Join(said, " ")
+	return strings.Join(strings.Fields(said), " ")
 }
 
-// logged is how a line of the echo client's log begins.
-var logged = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:`)
+var (
+	// ofRequests is how the echo program begins to tell of a set of requests that failed (istio.io/istio,
+	// pkg/test/echo/server/forwarder/util.go, doForward).
+	ofRequests = regexp.MustCompile(`^(\d+/\d+ requests had errors|request set timed out)`)
+	failedOf   = regexp.MustCompile(`^(\d+)/\d+ requests had errors`)
+)
 
-var failedOf = regexp.MustCompile(`^(\d+)/\d+ requests had errors`)
-
-// failed is how many requests of a set the echo client counts as failed. Where it does not count,
-// because its time was up, none is known to have been answered.
+// failed is how many requests of a set count as failed. Where that is not told,
+// because the time was up, none is known to have been answered.
 func failed(failure string, sent int) int {
 	if found := failedOf.FindStringSubmatch(failure); found != nil {
 		if number, err := strconv.Atoi(found[1]); err == nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 
+	"google.golang.org/grpc"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -30,6 +31,12 @@ type Client struct {
 	pods sync.Once
 	// looks and acts make requests to pods, those that only read and the others.
 	looks, acts *http.Client
+
+	// conns are the connections that SharedGRPC gives out.
+	conns struct {
+		sync.Mutex
+		to map[string]*grpc.ClientConn
+	}
 }
 
 // Connect reads a kubeconfig file and builds the clients. It sends no request.

@@ -8,9 +8,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 )
 
 func TestExec(t *testing.T) {
@@ -212,4 +220,88 @@ func TestLooksAtAPodShareAConnectionAndSurviveItsEnd(t *testing.T) {
 	if got := connections.Load(); got != 4 {
 		t.Errorf("%d connections after two acts, want 4: each has its own", got)
 	}
+}
+
+func TestCallsOfGRPCShareAConnectionAndSurviveItsEnd(t *testing.T) {
+	target := grpcServer(t)
+	cluster := fakeCluster{target: "http://" + target.address}
+	client := cluster.client(t)
+	call := func() {
+		t.Helper()
+		conn, err := client.SharedGRPC("ns", "pod", 7070)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+		if err != nil || got.Status != healthpb.HealthCheckResponse_SERVING {
+			t.Fatalf("Check = %v, %v", got, err)
+		}
+	}
+	call()
+	call()
+	if got := target.connections.Load(); got != 1 {
+		t.Errorf("%d connections for two calls, want 1", got)
+	}
+	target.drop()
+	// A call on a connection whose end is not known yet fails: it may have been done.
+	conn, err := client.SharedGRPC("ns", "pod", 7070)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.(*grpc.ClientConn).WaitForStateChange(t.Context(), connectivity.Ready)
+	call()
+	if got := target.connections.Load(); got != 2 {
+		t.Errorf("%d connections after the first one's end, want 2", got)
+	}
+}
+
+func TestGRPCGivesTheKubeletsReason(t *testing.T) {
+	cluster := fakeCluster{}
+	conn, err := cluster.client(t).SharedGRPC("ns", "pod", 7070)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "failed to connect to localhost:15000: connection refused") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// listening counts the connections to a gRPC server, and can end them all.
+type listening struct {
+	net.Listener
+	address     string
+	connections atomic.Int32
+	open        sync.Map
+}
+
+func (l *listening) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.connections.Add(1)
+		l.open.Store(conn, nil)
+	}
+	return conn, err
+}
+
+func (l *listening) drop() {
+	l.open.Range(func(conn, _ any) bool {
+		_ = conn.(net.Conn).Close()
+		return true
+	})
+}
+
+// grpcServer answers that it is healthy.
+func grpcServer(t *testing.T) *listening {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := &listening{Listener: listener, address: listener.Addr().String()}
+	server := grpc.NewServer()
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	go func() { _ = server.Serve(counted) }()
+	t.Cleanup(server.Stop)
+	return counted
 }

@@ -3,10 +3,8 @@ package xds
 import (
 	"context"
 	"fmt"
-	"net"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -39,19 +37,7 @@ func connect(ctx context.Context, client *kube.Client, namespace, revision strin
 	if err != nil {
 		return nil, err
 	}
-	// The target's name only has to be one that gRPC does not try to resolve.
-	conn, err := grpc.NewClient("passthrough:///"+pod,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return client.DialPod(ctx, namespace, pod, plaintextPort)
-		}),
-		// Clusters of a whole mesh in one message exceed gRPC's default of 4 MB.
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("connect to istiod %s/%s: %w", namespace, pod, err)
-	}
-	return conn, nil
+	return client.GRPC(namespace, pod, plaintextPort)
 }
 
 // istiod names a ready istiod pod of a revision.
