@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
@@ -73,6 +74,9 @@ func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, is
 		return nil, err
 	}
 	if err := b.store.realise(ctx, plan.wanted(), b.options.Progress); err != nil {
+		return nil, err
+	}
+	if err := b.store.use(plan.wanted(), time.Now()); err != nil {
 		return nil, err
 	}
 	return b.describe(plan)

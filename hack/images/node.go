@@ -51,7 +51,7 @@ func (b *Builder) node(kubernetes kindconfig.Kubernetes, programs, root, kindFil
 		if err := b.writeArchive(archive, images); err != nil {
 			return fmt.Errorf("collect the node's images: %w", err)
 		}
-		reference := "mesh-conformance/node:v" + kubernetes.Version + "-" + a.key()[:12]
+		reference := madeHere + "node:v" + kubernetes.Version + "-" + a.key()[:12]
 		if err := b.bake(ctx, log, base, archive, reference); err != nil {
 			return err
 		}

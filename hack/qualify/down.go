@@ -6,29 +6,36 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"mesh-conformance/hack/engine"
+	"mesh-conformance/hack/images"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
 
 func downCommand() *cobra.Command {
 	var cache, output string
+	var unused time.Duration
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Remove every cluster of the project and stop the private engine; caches and reports stay",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return down(cmd.Context(), cmd.OutOrStdout(), cache, output)
+			return down(cmd.Context(), cmd.OutOrStdout(), cache, output, unused)
 		},
 	}
 	addPlaceFlags(cmd, &cache, &output)
+	cmd.Flags().DurationVar(&unused, "unused", 0, "also remove images that no run has needed for so long, such as 168h (default: none)")
 	return cmd
 }
 
-func down(ctx context.Context, out io.Writer, cache, output string) (err error) {
+func down(ctx context.Context, out io.Writer, cache, output string, unused time.Duration) (err error) {
+	if unused < 0 {
+		return problem.Usage("a negative time "+unused.String(), "--unused", "give how long images were not needed, such as 168h")
+	}
 	at, err := findPlaces(cache, output)
 	if err != nil {
 		return err
@@ -52,7 +59,26 @@ func down(ctx context.Context, out io.Writer, cache, output string) (err error) 
 			return err
 		}
 	}
+	if unused > 0 {
+		if err := forget(ctx, at.cache, time.Now().Add(-unused), options); err != nil {
+			// The engine may run for this alone.
+			return errors.Join(err, engine.Stop(context.WithoutCancel(ctx), options))
+		}
+	}
 	return engine.Stop(ctx, options)
+}
+
+// forget removes what no run has needed since a moment, and starts the private engine where that has images to remove.
+func forget(ctx context.Context, cache string, since time.Time, options engine.Options) error {
+	forgotten, err := images.Forget(ctx, cache, since, func() (images.NodeEngine, error) {
+		found, err := engine.Ensure(ctx, options)
+		if err != nil {
+			return images.NodeEngine{}, err
+		}
+		return images.NodeEngine{Engine: found, Own: found.Private}, nil
+	})
+	options.Log("removed %d artifacts that no run has needed since %s", forgotten, since.Format(time.DateTime))
+	return err
 }
 
 // docker is the part of the engine that sweeping needs.

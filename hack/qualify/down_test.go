@@ -4,8 +4,17 @@ import (
 	"slices"
 	"testing"
 
+	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
+
+func TestDownRefusesANegativeTime(t *testing.T) {
+	cmd := newCommand()
+	cmd.SetArgs([]string{"down", "--unused=-1h", "--cache", t.TempDir()})
+	if err := cmd.Execute(); problem.ExitCode(err) != problem.ExitUsage {
+		t.Errorf("err = %v", err)
+	}
+}
 
 func TestLeftovers(t *testing.T) {
 	list := "a1 mesh-conformance-1.28 \nb2 mesh-conformance-1.28-rotation \nc3 kind \nd4  \n\ne5 bake e5\nf6 other yes\n"
