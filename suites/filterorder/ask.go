@@ -61,7 +61,7 @@ func (g given) must(from place) []step {
 	GinkgoHelper()
 	steps, err := g.at(from)
 	Expect(err).NotTo(HaveOccurred())
-	evidence.Config(from.name, "%s", strings.Join(names(steps), " → "))
+	evidence.Config(from.name, "%s", strings.Join(names(steps), then))
 	return steps
 }
 

@@ -3,16 +3,15 @@ package filterorder
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	jwtauthnv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	securityv1beta1 "istio.io/client-go/pkg/apis/security/v1beta1"
 
-	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
-	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/standin"
 	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/xds/envoy"
@@ -29,34 +28,34 @@ const (
 	forged token = "forged"
 )
 
-// authenticate has a workload's sidecar verify the tokens of an issuer, waits until it knows the keys and
-// gives tokens to present.
-func authenticate(ctx context.Context, workload *echo.Workload) map[token]echo.Option {
+// authenticate has a proxy verify the tokens of an issuer, by a fixture of one RequestAuthentication, waits until it knows
+// the keys and gives the headers that present tokens.
+func authenticate(ctx context.Context, at guard, fixture string) map[token]http.Header {
 	GinkgoHelper()
-	presented := map[token]echo.Option{}
+	presented := map[token]http.Header{}
 	issuers := map[token]*jwt.Issuer{}
 	for _, kind := range []token{good, forged} {
 		issuer, err := jwt.NewIssuer("issuer.filterorder.internal")
 		Expect(err).NotTo(HaveOccurred())
 		signed, err := issuer.Token(jwt.Claims{"sub": "caller"})
 		Expect(err).NotTo(HaveOccurred())
-		issuers[kind], presented[kind] = issuer, echo.Header("Authorization", "Bearer "+signed)
+		issuers[kind], presented[kind] = issuer, http.Header{"Authorization": {"Bearer " + signed}}
 	}
 	known := issuers[good].JWKS()
 
-	standin.Apply(ctx, workload.Namespace, sidecar.Of(workload))
-	kube.Apply(ctx, workload.Namespace, "filterorder/tokens.yaml")
-	kube.Change(ctx, workload.Namespace, "tokens", func(found *securityv1beta1.RequestAuthentication) {
+	standin.Apply(ctx, at.held.Namespace, at.held)
+	kube.Apply(ctx, at.held.Namespace, fixture)
+	kube.Change(ctx, at.held.Namespace, "tokens", func(found *securityv1beta1.RequestAuthentication) {
 		found.Spec.JwtRules[0].Jwks = known
 	})
-	Eventually(ctx, keys, timing.Push, timing.Poll).WithArguments(workload).
-		Should(And(Not(BeEmpty()), HaveEach(known)), "keys that %s's sidecar verifies tokens with", workload.Name)
+	Eventually(ctx, at.keys, timing.Push, timing.Poll).
+		Should(And(Not(BeEmpty()), HaveEach(known)), "keys that %s verifies tokens with", at.name)
 	return presented
 }
 
-// keys are the sets of keys that a sidecar verifies the tokens of requests with, chain by chain.
-func keys(ctx context.Context, workload *echo.Workload) ([]string, error) {
-	chains, err := echoChains(ctx, workload)
+// keys are the sets of keys that a proxy verifies the tokens of requests with, chain by chain.
+func (g guard) keys(ctx context.Context) ([]string, error) {
+	chains, err := g.chains(ctx)
 	if err != nil {
 		return nil, err
 	}

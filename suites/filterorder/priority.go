@@ -34,7 +34,7 @@ var _ = Describe("Plugins of one phase", Ordered, ContinueOnFailure, Label(catal
 
 	// order is that of some of the four plugins.
 	order := func(of ...string) []string {
-		evidence.Config("plugins of one phase", "%s", strings.Join(plugins, " → "))
+		evidence.Config("plugins of one phase", "%s", strings.Join(plugins, then))
 		var found []string
 		for _, plugin := range plugins {
 			if slices.Contains(of, plugin) {

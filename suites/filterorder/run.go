@@ -8,6 +8,9 @@ import (
 	"github.com/onsi/gomega/types"
 )
 
+// then stands between the names of filters in messages and reports.
+const then = " → "
+
 // run holds for the names of filters that are exactly these, in this order. Lists are long: the message
 // begins with the first difference.
 func run(want []string) types.GomegaMatcher { return &runs{want: want} }
@@ -26,12 +29,12 @@ func (r *runs) Match(actual any) (bool, error) {
 
 // FailureMessage implements gomega's matcher.
 func (r *runs) FailureMessage(any) string {
-	return fmt.Sprintf("Expected %s\nseen: %s\nwanted: %s", r.difference(), strings.Join(r.seen, " → "), strings.Join(r.want, " → "))
+	return fmt.Sprintf("Expected %s\nseen: %s\nwanted: %s", r.difference(), strings.Join(r.seen, then), strings.Join(r.want, then))
 }
 
 // NegatedFailureMessage implements gomega's matcher.
 func (r *runs) NegatedFailureMessage(any) string {
-	return "Expected another list than " + strings.Join(r.seen, " → ")
+	return "Expected another list than " + strings.Join(r.seen, then)
 }
 
 // difference is the first one, "" where there is none.
@@ -67,7 +70,7 @@ func (h *holds) Match(actual any) (bool, error) {
 
 // FailureMessage implements gomega's matcher.
 func (h *holds) FailureMessage(any) string {
-	return fmt.Sprintf("Expected other filters, missing: %q, too many: %q\nseen: %s", without(h.want, h.seen), without(h.seen, h.want), strings.Join(h.seen, " → "))
+	return fmt.Sprintf("Expected other filters, missing: %q, too many: %q\nseen: %s", without(h.want, h.seen), without(h.seen, h.want), strings.Join(h.seen, then))
 }
 
 // NegatedFailureMessage implements gomega's matcher.

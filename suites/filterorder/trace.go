@@ -72,7 +72,7 @@ func (t trace) journey() string {
 		}
 		passed = append(passed, audit)
 	}
-	return strings.Join(append(passed, t.end()), " → ")
+	return strings.Join(append(passed, t.end()), then)
 }
 
 func (t trace) end() string {

@@ -3,15 +3,19 @@ package filterorder
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
@@ -21,14 +25,14 @@ import (
 // requests is how many of a kind are sent: the outcome does not depend on chance.
 const requests = 5
 
-// What requests differ in: the policies of fixtures/filterorder/guarded.yaml match by headers.
+// What requests differ in: the policies of fixtures/filterorder/guarded.yaml and gateway-guarded.yaml match by headers.
 var (
-	asksAuthorizer = echo.Header("x-ext-authz", "yes")
-	matchesAudit   = echo.Header("x-audit", "yes")
-	matchesDeny    = echo.Header("x-deny", "yes")
-	matchesAllow   = echo.Header("x-allow", "yes")
+	asksAuthorizer = header("x-ext-authz", "yes")
+	matchesAudit   = header("x-audit", "yes")
+	matchesDeny    = header("x-deny", "yes")
+	matchesAllow   = header("x-allow", "yes")
 	// allowedByToken are requests that ALLOW lets in only with a principal of a token.
-	allowedByToken = echo.Header("x-allow", "token")
+	allowedByToken = header("x-allow", "token")
 )
 
 // The external authorizer answers what the query asks for: passes has it mark what it lets through, refuses
@@ -42,7 +46,19 @@ const (
 type asked struct {
 	path    string
 	token   token
-	matches []echo.Option
+	matches []http.Header
+}
+
+func header(name, value string) http.Header {
+	return http.Header{http.CanonicalHeaderKey(name): {value}}
+}
+
+// headers are what requests of a kind bear, given the headers that present tokens.
+func (a asked) headers(tokens map[token]http.Header) []http.Header {
+	if a.token == noToken {
+		return a.matches
+	}
+	return append(slices.Clone(a.matches), tokens[a.token])
 }
 
 // mark is the header to which plugins add their names, in requests and in responses.
@@ -72,10 +88,61 @@ func reversed(plugins []string) []string {
 	return back
 }
 
+// refusal is a kind of requests with what becomes of them.
+type refusal struct {
+	name  string
+	asked asked
+	want  outcome
+}
+
+// inOrder are requests that the filters refuse one after the other.
+var inOrder = []refusal{
+	{"CUSTOM refuses before the token is verified",
+		asked{"/custom-refuses" + refuses, forged, []http.Header{asksAuthorizer, matchesAudit, matchesDeny}},
+		outcome{402, "CUSTOM matches → ext_authz refuses", nil, true, false}},
+	{"the token is refused after CUSTOM, before AUDIT and DENY",
+		asked{"/token-refused" + passes, forged, []http.Header{asksAuthorizer, matchesAudit, matchesDeny}},
+		outcome{401, "CUSTOM matches → jwt_authn refuses", beforeTokens, true, false}},
+	{"DENY refuses after CUSTOM, the token and AUDIT, before ALLOW",
+		asked{"/deny-refuses" + passes, good, []http.Header{asksAuthorizer, matchesAudit, matchesDeny}},
+		outcome{403, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → deny refuses", beforePolicies, true, false}},
+	{"ALLOW refuses after CUSTOM, the token and AUDIT",
+		asked{"/allow-refuses" + passes, good, []http.Header{asksAuthorizer, matchesAudit}},
+		outcome{403, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → ALLOW refuses", beforePolicies, true, false}},
+	{"what all filters let through comes to the server",
+		asked{"/nobody-refuses" + passes, good, []http.Header{asksAuthorizer, matchesAudit, matchesAllow}},
+		outcome{200, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → server", allPlugins, true, true}},
+}
+
+// unlike are requests that some of the filters have no part in.
+var unlike = []refusal{
+	{"without a match CUSTOM asks nobody",
+		asked{"/custom-silent" + passes, good, []http.Header{matchesAllow}},
+		outcome{200, "jwt_authn → istio_authn → AUDIT → server", allPlugins, false, true}},
+	{"a forged token is refused without CUSTOM too",
+		asked{"/token-alone" + passes, forged, []http.Header{matchesAllow}},
+		outcome{401, "jwt_authn refuses", beforeTokens, false, false}},
+	{"ALLOW sees what the token said",
+		asked{"/allow-by-token" + passes, good, []http.Header{allowedByToken}},
+		outcome{200, "jwt_authn → istio_authn → AUDIT → server", allPlugins, false, true}},
+	{"ALLOW sees that there was no token",
+		asked{"/allow-without-token" + passes, noToken, []http.Header{allowedByToken}},
+		outcome{403, "AUDIT → ALLOW refuses", beforePolicies, false, false}},
+}
+
+// entries are those of a table of refusals at some place.
+func entries(place string, of ...refusal) []TableEntry {
+	var all []TableEntry
+	for _, one := range of {
+		all = append(all, Entry(place+one.name, one.asked, one.want))
+	}
+	return all
+}
+
 var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.FilterOrder), func() {
 	var (
 		mesh   map[string]*echo.Workload
-		tokens map[token]echo.Option
+		tokens map[token]http.Header
 	)
 	const client, server, authorizer = "client", "server", "ext-authz"
 
@@ -83,7 +150,7 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 	// compiles the plugins' module. All specs share them.
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "order-traffic", kube.Injected)
-		for _, fixture := range []string{"echo/near", "filterorder/ext-authz", "filterorder/trace", "filterorder/guarded", "wasmplugin/modules"} {
+		for _, fixture := range []string{"echo/near", "filterorder/ext-authz", "filterorder/provider", "filterorder/trace", "filterorder/guarded", "wasmplugin/modules"} {
 			kube.Apply(ctx, ns, fixture+".yaml")
 		}
 		// A proxy refuses plugins whose module it cannot have.
@@ -93,72 +160,33 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		for name, workload := range echo.Await(ctx, ns, authorizer) {
 			mesh[name] = workload
 		}
-		tokens = authenticate(ctx, mesh[server])
+		guarded := beside(mesh[server])
+		tokens = authenticate(ctx, guarded, "filterorder/tokens.yaml")
 		sidecar.AwaitReach(ctx, mesh[client], mesh[server])
 		sidecar.AwaitReach(ctx, mesh[server], mesh[client])
-		awaitAuthorizer(ctx, mesh[server], mesh[authorizer])
-		awaitPlugins(ctx, mesh[server], "http-authn", "http-authz", "http-stats", "http-unspecified")
+		awaitAuthorizer(ctx, guarded, "ext-authz", mesh[authorizer])
+		awaitPlugins(ctx, guarded)
 		// Last, since everything above shows in it.
-		awaitFilters(ctx, mesh[server], guardedFilters)
-		awaitFilters(ctx, mesh[client], missingFilters)
+		awaitFilters(ctx, guarded, guardedFilters)
+		awaitFilters(ctx, beside(mesh[client]), missingFilters)
 	})
 
 	DescribeTable("that one filter refuses has passed those before it, and none after:",
 		func(ctx SpecContext, asked asked, want outcome) {
-			options := slices.Clone(asked.matches)
-			if asked.token != noToken {
-				options = append(options, tokens[asked.token])
-			}
 			By("measuring once")
-			answers := mesh[client].Measure(ctx, mesh[server].URL(asked.path), requests, options...)
-			Expect(answers).To(match.HaveStatus(want.status))
-			Expect(answers).To(match.HaveResponseHeader(mark, reversed(want.plugins)...))
-			if want.server {
-				Expect(answers).To(match.HaveRequestHeader(mark, want.plugins...))
-			}
-
-			path := withoutQuery(asked.path)
-			Expect(awaitJourneys(ctx, mesh[server], path)).To(Equal(want.journey), "ways of requests for %s", path)
-			expectSeen(ctx, mesh[authorizer], path, want.authorizer)
-			expectSeen(ctx, mesh[server], path, want.server)
+			answers := mesh[client].Measure(ctx, mesh[server].URL(asked.path), requests, echo.Headers(asked.headers(tokens)...)...)
+			expectOutcome(ctx, beside(mesh[server]), answers, asked.path, want, mesh[authorizer], mesh[server])
 		},
-		Entry("CUSTOM refuses before the token is verified",
-			asked{"/custom-refuses" + refuses, forged, []echo.Option{asksAuthorizer, matchesAudit, matchesDeny}},
-			outcome{402, "CUSTOM matches → ext_authz refuses", nil, true, false}),
-		Entry("the token is refused after CUSTOM, before AUDIT and DENY",
-			asked{"/token-refused" + passes, forged, []echo.Option{asksAuthorizer, matchesAudit, matchesDeny}},
-			outcome{401, "CUSTOM matches → jwt_authn refuses", beforeTokens, true, false}),
-		Entry("DENY refuses after CUSTOM, the token and AUDIT, before ALLOW",
-			asked{"/deny-refuses" + passes, good, []echo.Option{asksAuthorizer, matchesAudit, matchesDeny}},
-			outcome{403, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → deny refuses", beforePolicies, true, false}),
-		Entry("ALLOW refuses after CUSTOM, the token and AUDIT",
-			asked{"/allow-refuses" + passes, good, []echo.Option{asksAuthorizer, matchesAudit}},
-			outcome{403, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → ALLOW refuses", beforePolicies, true, false}),
-		Entry("what all filters let through comes to the server",
-			asked{"/nobody-refuses" + passes, good, []echo.Option{asksAuthorizer, matchesAudit, matchesAllow}},
-			outcome{200, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → server", allPlugins, true, true}),
-
-		Entry("without a match CUSTOM asks nobody",
-			asked{"/custom-silent" + passes, good, []echo.Option{matchesAllow}},
-			outcome{200, "jwt_authn → istio_authn → AUDIT → server", allPlugins, false, true}),
-		Entry("a forged token is refused without CUSTOM too",
-			asked{"/token-alone" + passes, forged, []echo.Option{matchesAllow}},
-			outcome{401, "jwt_authn refuses", beforeTokens, false, false}),
-		Entry("ALLOW sees what the token said",
-			asked{"/allow-by-token" + passes, good, []echo.Option{allowedByToken}},
-			outcome{200, "jwt_authn → istio_authn → AUDIT → server", allPlugins, false, true}),
-		Entry("ALLOW sees that there was no token",
-			asked{"/allow-without-token" + passes, noToken, []echo.Option{allowedByToken}},
-			outcome{403, "AUDIT → ALLOW refuses", beforePolicies, false, false}),
+		entries("", inOrder...), entries("", unlike...),
 	)
 
 	It("bears the mark of CUSTOM when it comes to the server", func(ctx SpecContext) {
 		By("measuring once")
-		marked := mesh[client].Measure(ctx, mesh[server].URL("/marked"+passes), requests, asksAuthorizer, matchesAllow)
+		marked := mesh[client].Measure(ctx, mesh[server].URL("/marked"+passes), requests, echo.Headers(asksAuthorizer, matchesAllow)...)
 		Expect(marked).To(match.HaveRequestHeader("X-Ext-Authz-Answer", "passed"))
 
 		By("sending what CUSTOM does not match")
-		unmarked := mesh[client].Measure(ctx, mesh[server].URL("/unmarked"+passes), requests, matchesAllow)
+		unmarked := mesh[client].Measure(ctx, mesh[server].URL("/unmarked"+passes), requests, echo.Headers(matchesAllow)...)
 		Expect(unmarked).To(match.HaveRequestHeader("X-Ext-Authz-Answer"))
 	})
 
@@ -169,34 +197,100 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		Expect(guarded).To(match.BeDenied())
 		Expect(free).To(match.HaveStatus(200))
 		Expect(free).To(match.BeServedBy(mesh[client]))
-		Expect(awaitJourneys(ctx, mesh[client], "/guarded")).To(Equal("missing refuses for want of a provider"))
-		Expect(awaitJourneys(ctx, mesh[client], "/free")).To(Equal("server"))
+		Expect(awaitJourneys(ctx, beside(mesh[client]), "/guarded")).To(Equal("missing refuses for want of a provider"))
+		Expect(awaitJourneys(ctx, beside(mesh[client]), "/free")).To(Equal("server"))
 	})
 
 	It("meets the same order in the proxy itself", func(ctx SpecContext) {
-		for workload, want := range map[string][]string{server: guardedFilters, client: missingFilters} {
-			steps, err := held(mesh[workload])(ctx)
-			Expect(err).NotTo(HaveOccurred())
-			evidence.Config("filters of "+workload+"'s sidecar", "%s", strings.Join(steps, " → "))
-			Expect(steps).To(run(want), "HTTP filters of %s's sidecar", workload)
-		}
+		expectOrder(ctx, beside(mesh[server]), guardedFilters)
+		expectOrder(ctx, beside(mesh[client]), missingFilters)
 	})
 })
 
-// awaitJourneys waits until a sidecar has written the traces of all requests for a path, which it does once
+// At a gateway the same filters stand before what is not in the mesh: neither caller nor server has a sidecar.
+var _ = Describe("A request at a managed gateway", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.FilterOrder), func() {
+	var (
+		mesh    map[string]*echo.Workload
+		visitor echo.Visitor
+		web     guard
+		tokens  map[token]http.Header
+	)
+	const server, authorizer, url = "server", "ext-authz", "http://www.example.com"
+
+	// The first spec's time is that of four pods, one of which compiles the plugins' module. All specs share them.
+	evidence.BeforeAll(func(ctx SpecContext) {
+		ns := kube.NewNamespace(ctx, "order-gateway")
+		for _, fixture := range []string{"filterorder/ext-authz", "filterorder/gateway-provider", "filterorder/trace", "filterorder/gateway", "filterorder/gateway-guarded", "wasmplugin/modules"} {
+			kube.Apply(ctx, ns, fixture+".yaml")
+		}
+		Expect(kube.Shared().WaitAvailable(ctx, ns, "modules")).To(Succeed())
+		kube.Apply(ctx, ns, "filterorder/gateway-marks.yaml")
+		mesh = echo.Deploy(ctx, ns, server)
+		for name, workload := range echo.Await(ctx, ns, authorizer) {
+			mesh[name] = workload
+		}
+		visitor.Address = gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType)
+		web = before(ctx, ns, "web")
+		tokens = authenticate(ctx, web, "filterorder/gateway-tokens.yaml")
+		awaitAuthorizer(ctx, web, "ext-authz-gateway", mesh[authorizer])
+		awaitPlugins(ctx, web)
+		awaitFilters(ctx, web, guardedFilters)
+		// Load balancer and node take a moment of their own.
+		Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments(url+"/first", 1, matchesAllow).
+			Should(match.BeServedBy(mesh[server]), "%s at %s", url, visitor.Address)
+	})
+
+	DescribeTable("that one filter refuses has passed those before it, and none after:",
+		func(ctx SpecContext, asked asked, want outcome) {
+			By("measuring once")
+			answers := visitor.Measure(ctx, url+asked.path, requests, asked.headers(tokens)...)
+			expectOutcome(ctx, web, answers, asked.path, want, mesh[authorizer], mesh[server])
+		},
+		entries("at a gateway ", inOrder...),
+	)
+
+	It("meets the same order in the gateway's proxy", func(ctx SpecContext) { expectOrder(ctx, web, guardedFilters) })
+})
+
+// expectOutcome judges what became of requests for a path: how they were answered, how far they came by the guard's trace,
+// and who has seen them.
+func expectOutcome(ctx context.Context, at guard, answers echo.Answers, url string, want outcome, authorizer, server *echo.Workload) {
+	GinkgoHelper()
+	Expect(answers).To(match.HaveStatus(want.status))
+	Expect(answers).To(match.HaveResponseHeader(mark, reversed(want.plugins)...))
+	if want.server {
+		Expect(answers).To(match.HaveRequestHeader(mark, want.plugins...))
+	}
+	path := withoutQuery(url)
+	ways := strings.Split(awaitJourneys(ctx, at, path), then)
+	Expect(ways).To(run(strings.Split(want.journey, then)), "ways of requests for %s", path)
+	expectSeen(ctx, authorizer, path, want.authorizer)
+	expectSeen(ctx, server, path, want.server)
+}
+
+// expectOrder asserts in which order a proxy runs its filters.
+func expectOrder(ctx context.Context, at guard, want []string) {
+	GinkgoHelper()
+	steps, err := at.filters(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	evidence.Config("filters of "+at.name, "%s", strings.Join(steps, then))
+	Expect(steps).To(run(want), "HTTP filters of %s", at.name)
+}
+
+// awaitJourneys waits until a proxy has written the traces of all requests for a path, which it does once
 // a second, and gives the ways that they took.
-func awaitJourneys(ctx context.Context, workload *echo.Workload, path string) string {
+func awaitJourneys(ctx context.Context, at guard, path string) string {
 	GinkgoHelper()
 	var traces []trace
 	Eventually(ctx, func(ctx context.Context) ([]trace, error) {
-		log, err := kube.Shared().Logs(ctx, workload.Namespace, workload.Pod.Name, sidecar.Container, workload.Pod.CreationTimestamp.Time)
+		log, err := kube.Shared().Logs(ctx, at.held.Namespace, at.held.Pod, sidecar.Container, time.Time{})
 		if err != nil {
 			return nil, err
 		}
 		traces, err = tracesOf(log, path)
 		return traces, err
-	}, timing.Push, timing.Poll).Should(HaveLen(requests), "traces of %s in the log of %s's sidecar", path, workload.Name)
-	evidence.Replay("kubectl logs -n %s deploy/%s -c %s | grep '\"path\":\"%s'", workload.Namespace, workload.Name, sidecar.Container, path)
+	}, timing.Push, timing.Poll).Should(HaveLen(requests), "traces of %s in the log of %s", path, at.name)
+	evidence.Replay("kubectl logs -n %s %s -c %s | grep '\"path\":\"%s'", at.held.Namespace, at.held.Pod, sidecar.Container, path)
 	ways := journeys(traces)
 	evidence.Traffic("way of "+path, "%d × %s", len(traces), ways)
 	return ways

@@ -66,22 +66,9 @@ func bySidecar(from, to *echo.Workload) entrance {
 		},
 		measure: func(ctx context.Context, path string, headers ...http.Header) echo.Answers {
 			GinkgoHelper()
-			return from.Measure(ctx, to.DirectURL(path), requests, options(headers)...)
+			return from.Measure(ctx, to.DirectURL(path), requests, echo.Headers(headers...)...)
 		},
 	}
-}
-
-// options hands headers to the echo client.
-func options(headers []http.Header) []echo.Option {
-	var chosen []echo.Option
-	for _, header := range headers {
-		for name, values := range header {
-			for _, value := range values {
-				chosen = append(chosen, echo.Header(name, value))
-			}
-		}
-	}
-	return chosen
 }
 
 // awaitOpen waits until each entrance answers 200, as it has to before any policy.

@@ -3,7 +3,9 @@ package echo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -37,6 +39,19 @@ func Header(name, value string) Option {
 	return option(func(r *proto.ForwardEchoRequest) {
 		r.Headers = append(r.Headers, &proto.Header{Key: name, Value: value})
 	}, "--header="+name+": "+value)
+}
+
+// Headers adds request headers.
+func Headers(headers ...http.Header) []Option {
+	var options []Option
+	for _, header := range headers {
+		for _, name := range slices.Sorted(maps.Keys(header)) {
+			for _, value := range header[name] {
+				options = append(options, Header(name, value))
+			}
+		}
+	}
+	return options
 }
 
 // Method is the HTTP method, GET without it.

@@ -3,6 +3,7 @@ package echo
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +168,16 @@ func TestNamesInTheMesh(t *testing.T) {
 	}
 	if got := w.SPIFFE(); !strings.HasSuffix(got, "/ns/ns/sa/client") {
 		t.Errorf("SPIFFE %q", got)
+	}
+}
+
+func TestHeadersAreInOneOrder(t *testing.T) {
+	var flags []string
+	for _, option := range Headers(http.Header{"X-B": {"1", "2"}, "X-A": {"3"}}, http.Header{"X-A": {"4"}}) {
+		flags = append(flags, option.flags...)
+	}
+	if want := []string{"--header=X-A: 3", "--header=X-B: 1", "--header=X-B: 2", "--header=X-A: 4"}; !slices.Equal(flags, want) {
+		t.Errorf("flags %q", flags)
 	}
 }
 
