@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"mesh-conformance/hack/problem"
@@ -59,7 +60,7 @@ func Forget(ctx context.Context, cache string, since time.Time, engine func() (N
 	if err != nil {
 		return 0, problem.Environment("cannot read the build cache", dir, "make it readable or set --cache", err)
 	}
-	var asked *NodeEngine
+	engine = sync.OnceValues(engine)
 	for _, entry := range stored {
 		info, err := entry.Info()
 		if err != nil {
@@ -69,20 +70,8 @@ func Forget(ctx context.Context, cache string, since time.Time, engine func() (N
 			continue
 		}
 		path := filepath.Join(dir, entry.Name())
-		node, err := readNode(path)
-		if err == nil {
-			if asked == nil {
-				found, err := engine()
-				if err != nil {
-					return forgotten, err
-				}
-				asked = &found
-			}
-			if err := asked.forget(ctx, node); err != nil {
-				return forgotten, err
-			}
-		} else if syntax := new(json.SyntaxError); !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &syntax) {
-			return forgotten, problem.Environment("cannot read the build cache", path, "make it readable or remove it by hand", err)
+		if err := forgetNode(ctx, path, engine); err != nil {
+			return forgotten, err
 		}
 		if err := discard(path); err != nil {
 			return forgotten, problem.Environment("cannot remove from the build cache", path, "remove it by hand", err)
@@ -94,6 +83,23 @@ func Forget(ctx context.Context, cache string, since time.Time, engine func() (N
 
 // madeHere begins the references of node images that are built; others are pulled.
 const madeHere = "mesh-conformance/"
+
+// forgetNode removes the node image that an artifact's folder describes, if it is such an artifact's.
+func forgetNode(ctx context.Context, dir string, engine func() (NodeEngine, error)) error {
+	node, err := readNode(dir)
+	syntax := new(json.SyntaxError)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.As(err, &syntax):
+		return nil
+	case err != nil:
+		return problem.Environment("cannot read the build cache", dir, "make it readable or remove it by hand", err)
+	}
+	found, err := engine()
+	if err != nil {
+		return err
+	}
+	return found.forget(ctx, node)
+}
 
 // forget removes a node image, unless the engine has lost it or has another by that name.
 func (e NodeEngine) forget(ctx context.Context, node engineNode) error {

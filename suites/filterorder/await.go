@@ -10,7 +10,6 @@ import (
 	. "github.com/onsi/gomega"
 
 	"mesh-conformance/suites/internal/echo"
-	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
@@ -79,7 +78,7 @@ func awaitFilters(ctx context.Context, at guard, want []string) {
 	GinkgoHelper()
 	Eventually(ctx, at.filters, timing.Push, timing.Poll).Should(hold(want), "HTTP filters of %s", at.name)
 	Eventually(ctx, at.loggers, timing.Push, timing.Poll).Should(HaveEach(ContainElement("filterorder")), "access logs of %s", at.name)
-	evidence.Replay("kubectl exec -n %s %s -c %s -- pilot-agent request GET 'config_dump?resource=dynamic_listeners'", at.held.Namespace, at.held.Pod, sidecar.Container)
+	sidecar.ReplayDumpOf(at.held, "dynamic_listeners")
 }
 
 // filters are the HTTP filters through which a proxy lets requests in.

@@ -3,6 +3,7 @@ package filterorder
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -139,27 +140,38 @@ func entries(place string, of ...refusal) []TableEntry {
 	return all
 }
 
+// The workloads that both have: who answers, and whom CUSTOM asks.
+const server, authorizer = "server", "ext-authz"
+
+// furnish brings to a namespace what authorizes, what writes traces, fixtures of this folder, echo workloads and, by a fixture
+// as well, plugins. It gives the workloads and the authorizer.
+func furnish(ctx context.Context, ns, plugins string, workloads []string, fixtures ...string) map[string]*echo.Workload {
+	GinkgoHelper()
+	for _, fixture := range append([]string{"ext-authz", "trace"}, fixtures...) {
+		kube.Apply(ctx, ns, "filterorder/"+fixture+".yaml")
+	}
+	kube.Apply(ctx, ns, "wasmplugin/modules.yaml")
+	// A proxy refuses plugins whose module it cannot have.
+	Expect(kube.Shared().WaitAvailable(ctx, ns, "modules")).To(Succeed())
+	kube.Apply(ctx, ns, "filterorder/"+plugins+".yaml")
+	deployed := echo.Deploy(ctx, ns, workloads...)
+	maps.Copy(deployed, echo.Await(ctx, ns, authorizer))
+	return deployed
+}
+
 var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.FilterOrder), func() {
 	var (
 		mesh   map[string]*echo.Workload
 		tokens map[token]http.Header
 	)
-	const client, server, authorizer = "client", "server", "ext-authz"
+	const client = "client"
 
 	// On a busy machine the first spec takes over 20 s: four pods start, two of them with a sidecar, one of which
 	// compiles the plugins' module. All specs share them.
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "order-traffic", kube.Injected)
-		for _, fixture := range []string{"echo/near", "filterorder/ext-authz", "filterorder/provider", "filterorder/trace", "filterorder/guarded", "wasmplugin/modules"} {
-			kube.Apply(ctx, ns, fixture+".yaml")
-		}
-		// A proxy refuses plugins whose module it cannot have.
-		Expect(kube.Shared().WaitAvailable(ctx, ns, "modules")).To(Succeed())
-		kube.Apply(ctx, ns, "filterorder/marks.yaml")
-		mesh = echo.Deploy(ctx, ns, client, server)
-		for name, workload := range echo.Await(ctx, ns, authorizer) {
-			mesh[name] = workload
-		}
+		kube.Apply(ctx, ns, "echo/near.yaml")
+		mesh = furnish(ctx, ns, "marks", []string{client, server}, "provider", "guarded")
 		guarded := beside(mesh[server])
 		tokens = authenticate(ctx, guarded, "filterorder/tokens.yaml")
 		sidecar.AwaitReach(ctx, mesh[client], mesh[server])
@@ -215,20 +227,12 @@ var _ = Describe("A request at a managed gateway", Ordered, ContinueOnFailure, S
 		web     guard
 		tokens  map[token]http.Header
 	)
-	const server, authorizer, url = "server", "ext-authz", "http://www.example.com"
+	const url = "http://www.example.com"
 
 	// The first spec's time is that of four pods, one of which compiles the plugins' module. All specs share them.
 	evidence.BeforeAll(func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "order-gateway")
-		for _, fixture := range []string{"filterorder/ext-authz", "filterorder/gateway-provider", "filterorder/trace", "filterorder/gateway", "filterorder/gateway-guarded", "wasmplugin/modules"} {
-			kube.Apply(ctx, ns, fixture+".yaml")
-		}
-		Expect(kube.Shared().WaitAvailable(ctx, ns, "modules")).To(Succeed())
-		kube.Apply(ctx, ns, "filterorder/gateway-marks.yaml")
-		mesh = echo.Deploy(ctx, ns, server)
-		for name, workload := range echo.Await(ctx, ns, authorizer) {
-			mesh[name] = workload
-		}
+		mesh = furnish(ctx, ns, "gateway-marks", []string{server}, "gateway-provider", "gateway", "gateway-guarded")
 		visitor.Address = gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType)
 		web = before(ctx, ns, "web")
 		tokens = authenticate(ctx, web, "filterorder/gateway-tokens.yaml")

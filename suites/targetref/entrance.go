@@ -143,8 +143,7 @@ func (read holding) record(ctx context.Context, entrances []entrance) {
 	Expect(err).NotTo(HaveOccurred())
 	for i, held := range seen {
 		evidence.Config(held.By, "%q", held.Chains)
-		evidence.Replay("kubectl exec -n %s %s -c %s -- pilot-agent request GET 'config_dump?resource=dynamic_listeners'",
-			entrances[i].proxy.Namespace, entrances[i].proxy.Pod, sidecar.Container)
+		sidecar.ReplayDumpOf(entrances[i].proxy, "dynamic_listeners")
 	}
 }
 

@@ -115,7 +115,7 @@ func httpsFilters(ctx context.Context, held proxy.Proxy, host string) ([]string,
 		if slices.Contains(chain.Proto.GetFilterChainMatch().GetServerNames(), host) {
 			names := envoy.Names(chain.Network)
 			evidence.Config("network filters of "+held.String()+" for "+host, "%q", names)
-			evidence.Replay("kubectl exec -n %s %s -c %s -- pilot-agent request GET 'config_dump?resource=dynamic_listeners'", held.Namespace, held.Pod, sidecar.Container)
+			sidecar.ReplayDumpOf(held, "dynamic_listeners")
 			return names, nil
 		}
 	}

@@ -152,15 +152,15 @@ func setsHost(request *proto.ForwardEchoRequest) bool {
 // Measure sends a set of requests once and records what came back, and how a user repeats it.
 func (w *Workload) Measure(ctx context.Context, url string, count int, options ...Option) Answers {
 	ginkgo.GinkgoHelper()
-	w.Replay(url, count, options...)
+	w.replay(url, count, options...)
 	answers, err := w.Send(ctx, url, count, options...)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	evidence.Traffic(answers.Way, "%s", answers)
 	return answers
 }
 
-// Replay records how a user makes the same requests by hand.
-func (w *Workload) Replay(url string, count int, options ...Option) {
+// replay records how a user makes the same requests by hand.
+func (w *Workload) replay(url string, count int, options ...Option) {
 	command := sendCommand(url, count, options)
 	for i, word := range command {
 		if strings.ContainsAny(word, " ?&$;") {
@@ -188,17 +188,14 @@ func failure(err error) string {
 	return strings.Join(strings.Fields(said), " ")
 }
 
-var (
-	// ofRequests is how the echo program begins to tell of a set of requests that failed (istio.io/istio,
-	// pkg/test/echo/server/forwarder/util.go, doForward).
-	ofRequests = regexp.MustCompile(`^(\d+/\d+ requests had errors|request set timed out)`)
-	failedOf   = regexp.MustCompile(`^(\d+)/\d+ requests had errors`)
-)
+// ofRequests is how the echo program begins to tell of a set of requests that failed, and how many of them did where it counts
+// them (istio.io/istio, pkg/test/echo/server/forwarder/util.go, doForward).
+var ofRequests = regexp.MustCompile(`^(?:(\d+)/\d+ requests had errors|request set timed out)`)
 
 // failed is how many requests of a set count as failed. Where that is not told,
 // because the time was up, none is known to have been answered.
 func failed(failure string, sent int) int {
-	if found := failedOf.FindStringSubmatch(failure); found != nil {
+	if found := ofRequests.FindStringSubmatch(failure); found != nil {
 		if number, err := strconv.Atoi(found[1]); err == nil {
 			return number
 		}

@@ -53,3 +53,8 @@ func ReplayDump(workload *echo.Workload, resource string) {
 	evidence.Replay("kubectl exec -n %s deploy/%s -c %s -- pilot-agent request GET 'config_dump?resource=%s'",
 		workload.Namespace, workload.Name, Container, resource)
 }
+
+// ReplayDumpOf is ReplayDump for any proxy, that of a gateway as well.
+func ReplayDumpOf(held proxy.Proxy, resource string) {
+	evidence.Replay("kubectl exec -n %s %s -c %s -- pilot-agent request GET 'config_dump?resource=%s'", held.Namespace, held.Pod, Container, resource)
+}
