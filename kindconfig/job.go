@@ -45,6 +45,8 @@ const (
 	JobFile = "job.json"
 	// EventsFile has one JSON line per finished spec, for the driver's display.
 	EventsFile = "events.jsonl"
+	// MachineFile has one JSON line per second with what the driver measured of the machine (hack/machine.Sample).
+	MachineFile = "machine.jsonl"
 	// ResultsFile is the model every report is rendered from.
 	ResultsFile = "results.json"
 	// EnvironmentFile exists if the run has no verdict, since it could not be provisioned or was

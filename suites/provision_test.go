@@ -103,7 +103,7 @@ var settled chan error
 
 // settle installs what only some specs wait for, beside the first specs, and marks the cluster as whole.
 func settle(ctx context.Context, job *kindconfig.Job, client *kube.Client, facts session.Facts) error {
-	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning)
+	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning())
 	defer cancel()
 	log, err := os.Create(job.Path(settlingLog))
 	if err != nil {
@@ -143,7 +143,7 @@ func reusable(ctx context.Context, job *kindconfig.Job, log io.Writer) (*kube.Cl
 // the fault is not the subject's, the one line for the driver's exit.
 func explain(ctx context.Context, job *kindconfig.Job, failed error) {
 	if provisioned != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics())
 		defer cancel()
 		if _, err := diagnose.Cluster(ctx, provisioned, job.Path(kindconfig.DiagnosticsDir), job.Started); err != nil {
 			GinkgoWriter.Printf("diagnostics could not be taken: %v\n", err)

@@ -66,7 +66,7 @@ func TestConformance(t *testing.T) {
 	RegisterFailHandler(func(message string, callerSkip ...int) {
 		Fail(match.WithHeadline(message), append(callerSkip, 0)[0]+1)
 	})
-	SetDefaultEventuallyTimeout(timing.Push)
+	SetDefaultEventuallyTimeout(timing.Push())
 	SetDefaultEventuallyPollingInterval(timing.Poll)
 	SetDefaultConsistentlyDuration(timing.Quiet)
 	SetDefaultConsistentlyPollingInterval(timing.Poll)
@@ -112,7 +112,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	client, err := kube.Connect(session.Job().Kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
 	kube.Use(client)
-}, NodeTimeout(timing.Provisioning))
+}, NodeTimeout(timing.Longest))
 
 var _ = SynchronizedAfterSuite(func(ctx SpecContext) {
 	Expect(kube.AwaitLeaving(ctx)).To(Succeed())
@@ -120,7 +120,7 @@ var _ = SynchronizedAfterSuite(func(ctx SpecContext) {
 	if job := session.Job(); job != nil {
 		Expect(teardown(ctx, job)).To(Succeed())
 	}
-}, NodeTimeout(timing.Gone))
+}, NodeTimeout(timing.Longest))
 
 // An exempt spec does not run: what it needs is not there to be seen failing.
 var _ = BeforeEach(func() {

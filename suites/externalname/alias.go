@@ -83,7 +83,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 
 	It("is one of the server names of a Service that has no address", func(ctx SpecContext) {
 		const cluster = "outbound|8443||addressless.example.com"
-		Eventually(ctx, b.connections("0.0.0.0_8443"), timing.Push, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, b.connections("0.0.0.0_8443"), timing.Push(), timing.Poll).Should(SatisfyAll(
 			HaveKeyWithValue("addressless.example.com", Equal([]string{cluster})),
 			HaveKeyWithValue(b.host("with-https-port"), Equal([]string{cluster})),
 			HaveKeyWithValue("with-https-port."+b.namespace, Equal([]string{cluster})),
@@ -146,7 +146,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 
 		By("deleting it")
 		kube.Remove[corev1.Service](ctx, b.namespace, "moved")
-		Eventually(ctx, routed(sidecar.Of(b.client), "80", b.host("moved")), timing.Push, timing.Poll).Should(BeEmpty(), "clusters to which the client's proxy sends the deleted alias")
+		Eventually(ctx, routed(sidecar.Of(b.client), "80", b.host("moved")), timing.Push(), timing.Poll).Should(BeEmpty(), "clusters to which the client's proxy sends the deleted alias")
 		b.expectNoRoute(ctx, "80", b.host("moved"))
 		Expect(b.attempt(ctx, b.host("apart"), moved)).To(match.HaveStatus(http.StatusServiceUnavailable))
 	})
@@ -191,7 +191,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 
 		By("naming it, and a Service of another port by whose cluster the change is seen to arrive")
 		b.name(ctx, "with-http-port", "detected")
-		Eventually(ctx, b.clustersOf(b.host("detected")), timing.Push, timing.Poll).ShouldNot(BeEmpty(), "clusters of Service detected")
+		Eventually(ctx, b.clustersOf(b.host("detected")), timing.Push(), timing.Poll).ShouldNot(BeEmpty(), "clusters of Service detected")
 		// The routes of a push come right after its clusters.
 		Eventually(ctx, routed(sidecar.Of(b.client), "80", b.host("with-http-port")), timing.Quiet, timing.Poll).Should(
 			Equal([]string{b.cluster("80", "strict")}), "clusters to which the client's proxy sends an alias that its Sidecar has come to name")

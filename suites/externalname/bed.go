@@ -136,7 +136,7 @@ func (b *bed) restrict(ctx context.Context, name string) {
 		kube.Remove[networkingv1beta1.Sidecar](ctx, b.namespace, name)
 		b.awaitRoute(ctx, "80", "*", "PassthroughCluster")
 	})
-	Eventually(ctx, routed(sidecar.Of(b.client), "80", "*"), timing.Push, timing.Poll).Should(
+	Eventually(ctx, routed(sidecar.Of(b.client), "80", "*"), timing.Push(), timing.Poll).Should(
 		BeEmpty(), "clusters to which the client's proxy sends hosts that it does not know")
 	sidecar.ReplayDump(b.client, "dynamic_route_configs")
 }

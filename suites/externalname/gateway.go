@@ -26,7 +26,7 @@ func (b *bed) openEntrance(ctx context.Context) {
 	b.entrance, err = gateway.ProxyOf(ctx, b.namespace, "web")
 	Expect(err).NotTo(HaveOccurred())
 	// Load balancer and node take a moment of their own. That it knows no such host, the proxy says itself.
-	Eventually(ctx, b.visitor.Send, timing.Push, timing.Poll).WithArguments("http://stranger.example.com/", 1).Should(
+	Eventually(ctx, b.visitor.Send, timing.Push(), timing.Poll).WithArguments("http://stranger.example.com/", 1).Should(
 		match.HaveStatus(http.StatusNotFound), "the gateway at %s", b.visitor.Address)
 	awaitEndpoint(ctx, b.entrance, b.cluster("80", "strict"), b.server.Pod.Status.PodIP+":8080")
 	awaitEndpoint(ctx, b.entrance, b.cluster("80", "other-server"), b.other.Pod.Status.PodIP+":8080")
@@ -40,7 +40,7 @@ func (b *bed) visit(ctx context.Context, host string) ([]string, echo.Answers) {
 	Eventually(ctx, func(ctx context.Context) (_ []string, err error) {
 		clusters, err = routed(b.entrance, gatewayRoutes, host)(ctx)
 		return clusters, err
-	}, timing.Push, timing.Poll).ShouldNot(BeEmpty(), "clusters to which the gateway's proxy sends %s", host)
+	}, timing.Push(), timing.Poll).ShouldNot(BeEmpty(), "clusters to which the gateway's proxy sends %s", host)
 	evidence.Replay("kubectl exec -n %s deploy/%s -- pilot-agent request GET 'config_dump?resource=dynamic_route_configs'", b.namespace, gateway.ManagedName("web"))
 	evidence.Config("gateway's route for "+host, "%q", clusters)
 	return clusters, b.visitor.Measure(ctx, "http://"+host+"/", requests)

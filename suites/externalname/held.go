@@ -43,7 +43,7 @@ func routed(of proxy.Proxy, name, host string) func(context.Context) ([]string, 
 // that cluster.
 func (b *bed) awaitRoute(ctx context.Context, port, host, cluster string) {
 	GinkgoHelper()
-	Eventually(ctx, routed(sidecar.Of(b.client), port, host), timing.Push, timing.Poll).Should(
+	Eventually(ctx, routed(sidecar.Of(b.client), port, host), timing.Push(), timing.Poll).Should(
 		Equal([]string{cluster}), "clusters to which the client's proxy sends port %s of %s", port, host)
 	sidecar.ReplayDump(b.client, "dynamic_route_configs")
 	evidence.Config("route for "+host+" on port "+port, "%s", cluster)
@@ -57,7 +57,7 @@ func (b *bed) awaitDispatched(ctx context.Context, port, service string) []strin
 	Eventually(ctx, func(ctx context.Context) (_ []string, err error) {
 		clusters, err = routed(sidecar.Of(b.client), port, b.host(service))(ctx)
 		return clusters, err
-	}, timing.Push, timing.Poll).Should(
+	}, timing.Push(), timing.Poll).Should(
 		And(Not(BeEmpty()), Not(ContainElement(b.cluster(port, service)))), "clusters to which the client's proxy sends port %s of Service %s, which a VirtualService dispatches", port, service)
 	sidecar.ReplayDump(b.client, "dynamic_route_configs")
 	evidence.Config("route for "+b.host(service)+" on port "+port, "%q", clusters)
@@ -85,7 +85,7 @@ func (b *bed) expectNoRoute(ctx context.Context, port string, hosts ...string) {
 // awaitEndpoint waits until a proxy sends a cluster's requests to just that address.
 func awaitEndpoint(ctx context.Context, held proxy.Proxy, cluster, address string) {
 	GinkgoHelper()
-	Eventually(ctx, held.EndpointsOf, timing.Push, timing.Poll).WithArguments(cluster).Should(
+	Eventually(ctx, held.EndpointsOf, timing.Push(), timing.Poll).WithArguments(cluster).Should(
 		HaveExactElements(And(HaveField("Address", address), HaveField("Healthy", BeTrue()))), "proxy of %s, endpoints of %s", held.Pod, cluster)
 }
 

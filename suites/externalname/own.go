@@ -74,7 +74,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 	})
 
 	It("takes all connections to its TCP port, whatever their address", func(ctx SpecContext) {
-		Eventually(ctx, b.connections("0.0.0.0_9999"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, b.connections("0.0.0.0_9999"), timing.Push(), timing.Poll).Should(
 			Equal(map[string][]string{"": {b.cluster("9999", "with-tcp-port")}}), "clusters of the client's proxy for port 9999")
 		sidecar.ReplayDump(b.client, "dynamic_listeners")
 		evidence.Config("listener 0.0.0.0_9999", "%s", b.cluster("9999", "with-tcp-port"))
@@ -82,7 +82,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 	})
 
 	It("is a server name with a cluster of its own", func(ctx SpecContext) {
-		Eventually(ctx, b.connections("0.0.0.0_8443"), timing.Push, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, b.connections("0.0.0.0_8443"), timing.Push(), timing.Poll).Should(SatisfyAll(
 			HaveKeyWithValue("addressless.example.com", Equal([]string{own("8443", "addressless.example.com")})),
 			HaveKeyWithValue(b.host("with-https-port"), Equal([]string{b.cluster("8443", "with-https-port")})),
 		), "clusters of the client's proxy for port 8443, by server name")
@@ -116,7 +116,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		b.awaitRoute(ctx, "81", b.host("routed-detected"), b.cluster("80", "other-server"))
 		Expect(b.ask(ctx, elsewhere+":81", echo.Header("Host", b.host("routed-detected")))).To(match.BeServedBy(b.other))
 
-		Eventually(ctx, b.connections("0.0.0.0_9998"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, b.connections("0.0.0.0_9998"), timing.Push(), timing.Poll).Should(
 			Equal(map[string][]string{"": {b.cluster("9090", "server")}}), "clusters of the client's proxy for port 9998")
 		Expect(b.client.Measure(ctx, "tcp://"+elsewhere+":9998", requests)).To(match.BeServedBy(b.server))
 	})

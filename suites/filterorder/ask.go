@@ -98,7 +98,7 @@ func await(ctx context.Context, namespace string, want map[place]types.GomegaMat
 			g.Expect(names(steps)).To(matcher, "filters of %s, plane stock", at.name)
 		}
 		answer = latest
-	}, timing.Push, timing.Poll).Should(Succeed())
+	}, timing.Push(), timing.Poll).Should(Succeed())
 	for _, kind := range kinds {
 		replayAsk(node(kind, namespace))
 	}

@@ -48,7 +48,7 @@ func authenticate(ctx context.Context, at guard, fixture string) map[token]http.
 	kube.Change(ctx, at.held.Namespace, "tokens", func(found *securityv1beta1.RequestAuthentication) {
 		found.Spec.JwtRules[0].Jwks = known
 	})
-	Eventually(ctx, at.keys, timing.Push, timing.Poll).
+	Eventually(ctx, at.keys, timing.Push(), timing.Poll).
 		Should(And(Not(BeEmpty()), HaveEach(known)), "keys that %s verifies tokens with", at.name)
 	return presented
 }

@@ -76,8 +76,8 @@ func before(ctx context.Context, namespace, name string) guard {
 // awaitFilters waits until a proxy has filters, in whatever order, and writes traces.
 func awaitFilters(ctx context.Context, at guard, want []string) {
 	GinkgoHelper()
-	Eventually(ctx, at.filters, timing.Push, timing.Poll).Should(hold(want), "HTTP filters of %s", at.name)
-	Eventually(ctx, at.loggers, timing.Push, timing.Poll).Should(HaveEach(ContainElement("filterorder")), "access logs of %s", at.name)
+	Eventually(ctx, at.filters, timing.Push(), timing.Poll).Should(hold(want), "HTTP filters of %s", at.name)
+	Eventually(ctx, at.loggers, timing.Push(), timing.Poll).Should(HaveEach(ContainElement("filterorder")), "access logs of %s", at.name)
 	sidecar.ReplayDumpOf(at.held, "dynamic_listeners")
 }
 
@@ -117,7 +117,7 @@ func (g guard) loggers(ctx context.Context) ([][]string, error) {
 func awaitAuthorizer(ctx context.Context, at guard, provider string, authorizer *echo.Workload) {
 	GinkgoHelper()
 	cluster := "outbound|80||" + provider + ".dataplane.internal"
-	Eventually(ctx, at.held.EndpointsOf, timing.Push, timing.Poll).WithArguments(cluster).
+	Eventually(ctx, at.held.EndpointsOf, timing.Push(), timing.Poll).WithArguments(cluster).
 		Should(ConsistOf(HaveField("Address", HavePrefix(authorizer.Pod.Status.PodIP+":"))), "%s, endpoints of %s", at.name, cluster)
 }
 
@@ -125,7 +125,7 @@ func awaitAuthorizer(ctx context.Context, at guard, provider string, authorizer 
 func awaitPlugins(ctx context.Context, at guard) {
 	GinkgoHelper()
 	for _, plugin := range allPlugins {
-		Eventually(ctx, at.held.DiscoveredFilters, timing.Push, timing.Poll).
+		Eventually(ctx, at.held.DiscoveredFilters, timing.Push(), timing.Poll).
 			Should(HaveKeyWithValue(at.held.Namespace+".http-"+plugin, "envoy.extensions.filters.http.wasm.v3.Wasm"), "plugins of %s", at.name)
 	}
 }

@@ -240,7 +240,7 @@ var _ = Describe("A request at a managed gateway", Ordered, ContinueOnFailure, S
 		awaitPlugins(ctx, web)
 		awaitFilters(ctx, web, guardedFilters)
 		// Load balancer and node take a moment of their own.
-		Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments(url+"/first", 1, matchesAllow).
+		Eventually(ctx, visitor.Send, timing.Push(), timing.Poll).WithArguments(url+"/first", 1, matchesAllow).
 			Should(match.BeServedBy(mesh[server]), "%s at %s", url, visitor.Address)
 	})
 
@@ -293,7 +293,7 @@ func awaitJourneys(ctx context.Context, at guard, path string) string {
 		}
 		traces, err = tracesOf(log, path)
 		return traces, err
-	}, timing.Push, timing.Poll).Should(HaveLen(requests), "traces of %s in the log of %s", path, at.name)
+	}, timing.Push(), timing.Poll).Should(HaveLen(requests), "traces of %s in the log of %s", path, at.name)
 	evidence.Replay("kubectl logs -n %s %s -c %s | grep '\"path\":\"%s'", at.held.Namespace, at.held.Pod, sidecar.Container, path)
 	ways := journeys(traces)
 	evidence.Traffic("way of "+path, "%d × %s", len(traces), ways)
@@ -307,7 +307,7 @@ func expectSeen(ctx context.Context, workload *echo.Workload, path string, all b
 	want, came := 0, seen(workload, path)
 	if all {
 		want = requests
-		Eventually(ctx, came, timing.Push, timing.Poll).Should(Equal(want), "requests for %s that came to %s", path, workload.Name)
+		Eventually(ctx, came, timing.Push(), timing.Poll).Should(Equal(want), "requests for %s that came to %s", path, workload.Name)
 	} else {
 		Expect(came(ctx)).To(BeZero(), "requests for %s that came to %s", path, workload.Name)
 	}

@@ -37,7 +37,7 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 				if gateways {
 					Expect(ready(ctx, kube.Shared(), gatewayManifest)).To(Succeed())
 				}
-			}, NodeTimeout(timing.UpstreamSetup))
+			}, NodeTimeout(timing.Longest))
 
 			for _, name := range l.tests {
 				test, found := find(name)
@@ -46,7 +46,7 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 				}
 				It(fmt.Sprintf("%s: %s", test.ShortName, test.Description), Label(rowOf(test)), func(ctx SpecContext) {
 					runTest(ctx, test, l.access(name))
-				}, SpecTimeout(timing.UpstreamTest))
+				}, NodeTimeout(timing.Longest))
 			}
 		})
 	}

@@ -27,12 +27,12 @@ var _ = Describe("A static address", Label(catalogue.GatewayDeployManaged), func
 		By("waiting until istiod has made the Service of the Gateway with one address")
 		gateway.AwaitManaged(ctx, ns, "sibling")
 		Expect(gateway.Service(ns, "sibling")(ctx)).To(HaveField("Spec.LoadBalancerIP", staticAddress), "Service of the Gateway with one address")
-		Eventually(ctx, gateway.Get(ns, "sibling"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, gateway.Get(ns, "sibling"), timing.Push(), timing.Poll).Should(
 			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted))
 		evidence.API("Gateway sibling, one address", "Accepted=True; Service %s asks for loadBalancerIP %s", gateway.ManagedName("sibling"), staticAddress)
 
 		By("looking at the Gateway with two")
-		Eventually(ctx, gateway.Get(ns, "web"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, gateway.Get(ns, "web"), timing.Push(), timing.Poll).Should(
 			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionFalse, gatewayv1.GatewayReasonUnsupportedAddress))
 		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "istiod deployed a gateway that it did not accept")
 		evidence.Look(ns, "gateway", "web", "sibling")

@@ -38,7 +38,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		By("waiting until istiod has acted on a Gateway that came later")
 		kube.Apply(ctx, ns, "gatewaydeploy/sibling.yaml")
 		gateway.AwaitManaged(ctx, ns, "sibling")
-		Eventually(ctx, gateway.Get(ns, "sibling"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, gateway.Get(ns, "sibling"), timing.Push(), timing.Poll).Should(
 			match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted))
 
 		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "istiod deployed a gateway of another controller's class")
@@ -57,7 +57,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		kube.Apply(ctx, ns, "gatewaydeploy/deployments-of-others.yaml")
 		By("waiting until controllers have seen both Deployments, istiod among them")
 		for _, name := range []string{"web", "sibling"} {
-			Eventually(ctx, gateway.Deployment(ns, name), timing.Push, timing.Poll).Should(HaveField("Status.ObservedGeneration", Not(BeZero())), "Deployment %s", gateway.ManagedName(name))
+			Eventually(ctx, gateway.Deployment(ns, name), timing.Push(), timing.Poll).Should(HaveField("Status.ObservedGeneration", Not(BeZero())), "Deployment %s", gateway.ManagedName(name))
 		}
 		before, err := gateway.Deployment(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -94,7 +94,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		evidence.API("Gateway web", "no Deployment and no Service of its own")
 
 		By("looking at its status, which is that of the Service it points at")
-		Eventually(ctx, gateway.Get(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, gateway.Get(ns, "web"), timing.Push(), timing.Poll).Should(SatisfyAll(
 			match.HaveCondition(gatewayv1.GatewayConditionProgrammed, metav1.ConditionTrue, gatewayv1.GatewayReasonProgrammed),
 			HaveField("Status.Addresses", HaveExactElements(HaveField("Value", address))),
 		), "Gateway web, which points at Service %s", gateway.ManagedName("sibling"))
@@ -106,7 +106,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		ns := kube.NewNamespace(ctx, "gateway-certificate")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/https.yaml")
-		Eventually(ctx, gateway.Get(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, gateway.Get(ns, "web"), timing.Push(), timing.Poll).Should(SatisfyAll(
 			match.HaveListenerCondition("https", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionFalse, gatewayv1.ListenerReasonInvalidCertificateRef),
 			match.HaveListenerCondition("https", gatewayv1.ListenerConditionProgrammed, metav1.ConditionFalse, gatewayv1.ListenerReasonInvalid),
 			match.HaveListenerCondition("http", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionTrue, gatewayv1.ListenerReasonResolvedRefs),
@@ -119,7 +119,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		issued, err := certificate.Issue(host)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(issued.Store(ctx, kube.Shared().Client, ns, "web-certificate")).To(Succeed())
-		Eventually(ctx, gateway.Get(ns, "web"), timing.Push, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, gateway.Get(ns, "web"), timing.Push(), timing.Poll).Should(SatisfyAll(
 			match.HaveListenerCondition("https", gatewayv1.ListenerConditionResolvedRefs, metav1.ConditionTrue, gatewayv1.ListenerReasonResolvedRefs),
 			match.HaveListenerCondition("https", gatewayv1.ListenerConditionProgrammed, metav1.ConditionTrue, gatewayv1.ListenerReasonProgrammed),
 		))

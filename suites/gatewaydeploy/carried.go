@@ -80,10 +80,10 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 			found.Labels["example.com/added"] = "later"
 			delete(found.Annotations, contact)
 		})
-		Eventually(ctx, labelsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(SatisfyAll(
+		Eventually(ctx, labelsOf(ns, "web"), timing.Push(), timing.Poll).Should(HaveEach(SatisfyAll(
 			HaveKeyWithValue(team, "billing"), HaveKeyWithValue("example.com/added", "later"),
 		)), "changed and added labels of Gateway web do not arrive")
-		Eventually(ctx, annotationsOf(ns, "web"), timing.Push, timing.Poll).Should(HaveEach(Not(HaveKey(contact))), "annotation %s, removed from Gateway web, stays", contact)
+		Eventually(ctx, annotationsOf(ns, "web"), timing.Push(), timing.Poll).Should(HaveEach(Not(HaveKey(contact))), "annotation %s, removed from Gateway web, stays", contact)
 		evidence.Look(ns, "deployment,service", gateway.ManagedName("web"))
 		evidence.API("Deployment, pod template and Service", "changed and added label arrived, removed annotation %s is gone", contact)
 	})

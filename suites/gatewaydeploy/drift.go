@@ -31,7 +31,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		lost, err := gateway.Service(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		kube.Remove[corev1.Service](ctx, ns, lost.Name)
-		Eventually(ctx, gateway.Service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))), "the deleted Service is not made again")
+		Eventually(ctx, gateway.Service(ns, "web"), timing.Push(), timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))), "the deleted Service is not made again")
 		evidence.Look(ns, "service", lost.Name)
 		evidence.API("Service "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
@@ -40,7 +40,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		lost, err := gateway.Deployment(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		kube.Remove[appsv1.Deployment](ctx, ns, lost.Name)
-		Eventually(ctx, gateway.Deployment(ns, "web"), timing.Push, timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))), "the deleted Deployment is not made again")
+		Eventually(ctx, gateway.Deployment(ns, "web"), timing.Push(), timing.Poll).Should(HaveField("UID", Not(Equal(lost.UID))), "the deleted Deployment is not made again")
 		evidence.Look(ns, "deployment", lost.Name)
 		evidence.API("Deployment "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
@@ -56,7 +56,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 			found.Spec.Template.Spec.Containers[0].Image = "example.invalid/drifted"
 			found.Spec.Replicas = &replicas
 		})
-		Eventually(ctx, gateway.Deployment(ns, "web"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, gateway.Deployment(ns, "web"), timing.Push(), timing.Poll).Should(
 			WithTransform(func(found *appsv1.Deployment) string { return found.Spec.Template.Spec.Containers[0].Image }, Equal(image)), "istiod does not repair Deployment %s", made.Name)
 		Consistently(ctx, gateway.Deployment(ns, "web"), timing.Quiet, timing.Poll).Should(
 			HaveField("Spec.Replicas", HaveValue(Equal(replicas))), "istiod does not leave Deployment %s its scale", made.Name)
@@ -75,7 +75,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
 			found.Labels = map[string]string{"example.com/round": "later"}
 		})
-		Eventually(ctx, gateway.Deployment(ns, "web"), timing.Push, timing.Poll).Should(
+		Eventually(ctx, gateway.Deployment(ns, "web"), timing.Push(), timing.Poll).Should(
 			HaveField("Labels", HaveKeyWithValue("example.com/round", "later")), "istiod does not act on Gateway web's label")
 		Consistently(ctx, gateway.Service(ns, "web"), timing.Quiet, timing.Poll).Should(SatisfyAll(
 			HaveField("Spec.Selector", HaveKeyWithValue(gateway.NameLabel, drifted)),

@@ -52,7 +52,7 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 			}
 			found.Annotations[serviceTypeAnnotation] = string(corev1.ServiceTypeClusterIP)
 		})
-		Eventually(ctx, gateway.Service(ns, "web"), timing.Push, timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP), "Service %s does not follow the annotation", gateway.ManagedName("web"))
+		Eventually(ctx, gateway.Service(ns, "web"), timing.Push(), timing.Poll).Should(HaveField("Spec.Type", corev1.ServiceTypeClusterIP), "Service %s does not follow the annotation", gateway.ManagedName("web"))
 		internal := gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.HostnameAddressType)
 		Expect(internal).To(Equal(gateway.ManagedName("web") + "." + ns + ".svc.cluster.local"))
 		evidence.Replay("kubectl get gateway,service -n %s", ns)
@@ -79,8 +79,8 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		}
 
 		kube.Remove[gatewayv1.Gateway](ctx, ns, "web")
-		Eventually(ctx, deployedIn(ns), timing.Gone, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway remains")
-		Eventually(ctx, podsOf(ns, "web"), timing.Gone, timing.Poll).Should(BeEmpty(), "pods of the deleted Gateway remain")
+		Eventually(ctx, deployedIn(ns), timing.Gone(), timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway remains")
+		Eventually(ctx, podsOf(ns, "web"), timing.Gone(), timing.Poll).Should(BeEmpty(), "pods of the deleted Gateway remain")
 		// Nothing may bring them back.
 		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway came back")
 		evidence.Replay("kubectl get deployment,service,pod,serviceaccount -n %s", ns)

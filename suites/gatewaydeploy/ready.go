@@ -44,9 +44,9 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		GinkgoHelper()
 		held, err := gateway.ProxyOf(ctx, ns, "web")
 		Expect(err).NotTo(HaveOccurred())
-		Eventually(ctx, held.Chains, timing.Push, timing.Poll).WithArguments(listener).ShouldNot(BeEmpty(), "gateway's proxy, listener %s", listener)
-		Eventually(ctx, held.VirtualHost, timing.Push, timing.Poll).WithArguments(host).ShouldNot(BeNil(), "gateway's proxy has no route for %s", host)
-		Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments(url, 1).Should(match.HaveStatus(200), "%s at %s", url, visitor.Address)
+		Eventually(ctx, held.Chains, timing.Push(), timing.Poll).WithArguments(listener).ShouldNot(BeEmpty(), "gateway's proxy, listener %s", listener)
+		Eventually(ctx, held.VirtualHost, timing.Push(), timing.Poll).WithArguments(host).ShouldNot(BeNil(), "gateway's proxy has no route for %s", host)
+		Eventually(ctx, visitor.Send, timing.Push(), timing.Poll).WithArguments(url, 1).Should(match.HaveStatus(200), "%s at %s", url, visitor.Address)
 		evidence.Replay("%s", visitor.Command(url))
 	}
 

@@ -75,7 +75,7 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		evidence.API("pods of "+systemNamespace, "%d", len(pods))
 		evidence.Replay("kubectl get pods --namespace %s", systemNamespace)
 		sound.ExpectExplained(sound.OutOfMemory(pods))
-		Eventually(ctx, diagnose.PodsNotReady, timing.Push, timing.Poll).
+		Eventually(ctx, diagnose.PodsNotReady, timing.Push(), timing.Poll).
 			WithArguments(kube.Shared(), systemNamespace).Should(BeEmpty())
 	})
 })

@@ -53,7 +53,7 @@ var _ = Describe("istioctl", Ordered, ContinueOnFailure, Label(catalogue.Istioct
 				names = append(names, route.GetName())
 			}
 			return names, err
-		}, timing.Push, timing.Poll).Should(ContainElement("http.8080"), "routes of %s", front)
+		}, timing.Push(), timing.Poll).Should(ContainElement("http.8080"), "routes of %s", front)
 	})
 
 	dashboards(&bed)

@@ -44,6 +44,6 @@ func addressOf(ctx context.Context, namespace, name string) string {
 			address = ingress.IP
 		}
 		return address, nil
-	}, timing.Push, timing.Poll).ShouldNot(BeEmpty(), "address of Service %s", name)
+	}, timing.Push(), timing.Poll).ShouldNot(BeEmpty(), "address of Service %s", name)
 	return address
 }

@@ -33,7 +33,7 @@ var _ = Describe("istioctl install", Label(catalogue.Istioctl), func() {
 		GinkgoHelper()
 		return binary.In(string(place)).Run(ctx, append([]string{
 			"install", "--filename=" + place.operator(file), "--set=namespace=" + namespace,
-			"--set=values.global.istioNamespace=" + namespace, "--revision=" + namespace, "--readiness-timeout=" + timing.Push.String(),
+			"--set=values.global.istioNamespace=" + namespace, "--revision=" + namespace, "--readiness-timeout=" + timing.Push().String(),
 		}, flags...)...)
 	}
 	deployed := func(ctx context.Context) bool {
@@ -70,7 +70,7 @@ var _ = Describe("istioctl install", Label(catalogue.Istioctl), func() {
 		By("installing in earnest")
 		Expect(install(ctx, istioctl.Subject(), "gateway.yaml", "--skip-confirmation")).To(istioctl.Exit(0))
 		Expect(install(ctx, istioctl.Subject(), "gateway-removed.yaml", "--skip-confirmation")).To(istioctl.Exit(0))
-		Eventually(ctx, kube.Exists[appsv1.Deployment](namespace, door), timing.Push, timing.Poll).Should(BeFalse(), "whether the gateway is there in the end")
+		Eventually(ctx, kube.Exists[appsv1.Deployment](namespace, door), timing.Push(), timing.Poll).Should(BeFalse(), "whether the gateway is there in the end")
 	})
 
 	It("stops at the first object that the API server refuses", func(ctx SpecContext) {

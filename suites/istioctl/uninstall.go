@@ -35,14 +35,14 @@ var _ = Describe("istioctl uninstall", Label(catalogue.Istioctl), func() {
 
 		By("consenting")
 		Expect(istioctl.Subject().In(string(place)).Answered(ctx, "y\n", arguments...)).To(istioctl.Exit(0, question, "Uninstall complete"))
-		Eventually(ctx, left, timing.Push, timing.Poll).Should(BeFalse(), "whether the ConfigMap is there after consent")
+		Eventually(ctx, left, timing.Push(), timing.Poll).Should(BeFalse(), "whether the ConfigMap is there after consent")
 
 		By("trying it with the release before, which does not ask")
 		kube.Apply(ctx, namespace, "istioctl/left-behind.yaml")
 		before := istioctl.Before().In(string(place)).Answered(ctx, "n\n", arguments...)
 		Expect(before).To(istioctl.Exit(0, "Uninstall complete"))
 		Expect(before).NotTo(istioctl.Say("Proceed?"))
-		Eventually(ctx, left, timing.Push, timing.Poll).Should(BeFalse(), "whether the ConfigMap is there after the release before")
+		Eventually(ctx, left, timing.Push(), timing.Poll).Should(BeFalse(), "whether the ConfigMap is there after the release before")
 	})
 })
 
@@ -78,7 +78,7 @@ var _ = Describe("istioctl operator remove", Label(catalogue.Istioctl), Ordered,
 	// again after that.
 	expectStaying := func(ctx context.Context, want string) {
 		GinkgoHelper()
-		Eventually(ctx, staying, timing.Push, timing.Poll).Should(Equal(want), "operator controllers that are left")
+		Eventually(ctx, staying, timing.Push(), timing.Poll).Should(Equal(want), "operator controllers that are left")
 		evidence.API("operator controllers left", "%q", want)
 	}
 

@@ -19,10 +19,10 @@ var _ = Describe("istioctl verify-install", Label(catalogue.Istioctl), func() {
 		namespace := kube.NewNamespace(ctx, "istioctl-verify")
 		kube.Apply(ctx, namespace, "istioctl/installed.yaml")
 		for _, name := range []string{"istio-unhealthy", "istio-healthy"} {
-			Eventually(ctx, kube.Getter[appsv1.Deployment](namespace, name), timing.Push, timing.Poll).
+			Eventually(ctx, kube.Getter[appsv1.Deployment](namespace, name), timing.Push(), timing.Poll).
 				Should(HaveField("Status.ObservedGeneration", BeNumerically(">", 0)), "Deployment %s", name)
 		}
-		Eventually(ctx, kube.Getter[appsv1.Deployment](namespace, "istio-unhealthy"), timing.Push, timing.Poll).
+		Eventually(ctx, kube.Getter[appsv1.Deployment](namespace, "istio-unhealthy"), timing.Push(), timing.Poll).
 			Should(HaveField("Status.UpdatedReplicas", BeNumerically("==", 1)), "Deployment istio-unhealthy")
 		place := newWorkplace()
 		file := place.fixture("istioctl/installed.yaml", namespace)
@@ -40,7 +40,7 @@ var _ = Describe("istioctl verify-install", Label(catalogue.Istioctl), func() {
 
 		By("verifying what is healthy")
 		kube.Change(ctx, namespace, "istio-unhealthy", func(deployment *appsv1.Deployment) { deployment.Spec.Replicas = new(int32) })
-		Eventually(ctx, kube.Getter[appsv1.Deployment](namespace, "istio-unhealthy"), timing.Push, timing.Poll).
+		Eventually(ctx, kube.Getter[appsv1.Deployment](namespace, "istio-unhealthy"), timing.Push(), timing.Poll).
 			Should(HaveField("Status.UpdatedReplicas", BeNumerically("==", 0)), "Deployment istio-unhealthy")
 		Expect(verify(ctx, istioctl.Subject())).To(istioctl.Exit(0, "Checked 2 Istio Deployments", "Istio is installed and verified successfully"))
 	})

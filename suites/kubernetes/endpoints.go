@@ -74,7 +74,7 @@ var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), L
 				kube.Change(ctx, outside, "server", func(found *appsv1.Deployment) { found.Spec.Replicas = &step.to })
 			}
 			var addresses []string
-			Eventually(ctx, readyOf(outside, "server"), timing.Rollout, timing.Poll).Should(SatisfyAll(
+			Eventually(ctx, readyOf(outside, "server"), timing.Rollout(), timing.Poll).Should(SatisfyAll(
 				WithTransform(func(found []string) bool { addresses = found; return true }, BeTrue()),
 				HaveLen(int(step.to)),
 			), "addresses that the EndpointSlices of Service server have ready")
@@ -82,7 +82,7 @@ var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), L
 			for _, address := range addresses {
 				wanted = append(wanted, proxy.Endpoint{Address: address + ":8080", Healthy: true})
 			}
-			Eventually(ctx, sidecar.Of(client).EndpointsOf, timing.Push, timing.Poll).WithArguments(cluster).Should(ConsistOf(wanted...),
+			Eventually(ctx, sidecar.Of(client).EndpointsOf, timing.Push(), timing.Poll).WithArguments(cluster).Should(ConsistOf(wanted...),
 				"sidecar of client, endpoints of %s with %d pods", cluster, step.to)
 			evidence.Config(fmt.Sprintf("endpoints with %d pods", step.to), "%s, as in the EndpointSlices", strings.Join(addresses, ", "))
 

@@ -83,7 +83,7 @@ func awaitInjector(ctx context.Context, ns string) {
 			return err.Error()
 		}
 		return ""
-	}, timing.Push, timing.Poll).Should(BeEmpty(), "the injector of plane native does not answer")
+	}, timing.Push(), timing.Poll).Should(BeEmpty(), "the injector of plane native does not answer")
 }
 
 var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.Kubernetes), func() {
@@ -106,7 +106,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 		Eventually(ctx, func(ctx context.Context) error {
 			_, _, err := kube.Shared().Exec(ctx, ns, server.Pod.Name, sidecar.Container, "bash", "-c", "exec 3<>/dev/tcp/"+service.Spec.ClusterIP+"/80")
 			return err
-		}, timing.Push, timing.Poll).Should(Succeed(), "kube-proxy does not lead to the server")
+		}, timing.Push(), timing.Poll).Should(Succeed(), "kube-proxy does not lead to the server")
 		sidecar.AwaitInbound(ctx, server, match.TakeOnlyTLS(echo.Port))
 		kube.Apply(ctx, ns, "kubernetes/ordinary.yaml")
 		answers = []string{"StatusCode=200", fmt.Sprintf("URI=spiffe://cluster.local/ns/%s/sa/default", ns)}
@@ -128,7 +128,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 		kube.Apply(ctx, ns, native)
 		By("waiting until the pod has ended")
 		var pod *corev1.Pod
-		Eventually(ctx, kube.Getter[corev1.Pod](ns, "native"), timing.Rollout, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, kube.Getter[corev1.Pod](ns, "native"), timing.Rollout(), timing.Poll).Should(SatisfyAll(
 			WithTransform(func(found *corev1.Pod) bool { pod = found; return true }, BeTrue()),
 			HaveField("Status.Phase", BeElementOf(corev1.PodSucceeded, corev1.PodFailed)),
 		), "pod native does not end")
@@ -148,13 +148,13 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 	})
 
 	It("does otherwise without it: init containers go without, and the sidecar outlives the work", func(ctx SpecContext) {
-		Eventually(ctx, kube.Getter[corev1.Pod](ns, "early-ordinary"), timing.Rollout, timing.Poll).Should(
+		Eventually(ctx, kube.Getter[corev1.Pod](ns, "early-ordinary"), timing.Rollout(), timing.Poll).Should(
 			WithTransform(end("early"), HaveField("ExitCode", Not(BeZero()))), "init container early of pod early-ordinary does not fail")
 		refused := said(ctx, ns, "early-ordinary", "early")
 		Expect(refused).NotTo(ContainSubstring("StatusCode=200"), "what the init container was answered without a sidecar")
 		Expect(refused).To(MatchRegexp("connection reset by peer|EOF"), "how the server's sidecar refused plaintext")
 
-		Eventually(ctx, kube.Getter[corev1.Pod](ns, "ordinary"), timing.Rollout, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, kube.Getter[corev1.Pod](ns, "ordinary"), timing.Rollout(), timing.Poll).Should(SatisfyAll(
 			WithTransform(end("work"), HaveField("ExitCode", BeZero())),
 			HaveField("Status.ContainerStatuses", ContainElement(SatisfyAll(HaveField("Name", sidecar.Container), HaveField("Ready", BeTrue())))),
 		), "container work of pod ordinary does not end beside its sidecar")

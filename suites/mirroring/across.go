@@ -51,7 +51,7 @@ func across(held *stage, at func() (visitor echo.Visitor, ns, elsewhere string))
 			})
 			held.expectCopies(seen, some, host, shares{neighbour: 1})
 
-			Eventually(ctx, kube.Getter[gatewayv1.HTTPRoute](ns, "granted"), timing.Push, timing.Poll).Should(
+			Eventually(ctx, kube.Getter[gatewayv1.HTTPRoute](ns, "granted"), timing.Push(), timing.Poll).Should(
 				match.HaveCondition(gatewayv1.RouteConditionResolvedRefs, metav1.ConditionTrue, gatewayv1.RouteReasonResolvedRefs))
 			evidence.Look(ns, "httproute", "granted")
 			evidence.API("HTTPRoute granted", "ResolvedRefs=True")
@@ -71,7 +71,7 @@ func across(held *stage, at func() (visitor echo.Visitor, ns, elsewhere string))
 		DescribeTable("reports a RequestMirror to",
 			func(ctx SpecContext, name string, reason gatewayv1.RouteConditionReason) {
 				_, ns, _ := at()
-				Eventually(ctx, kube.Getter[gatewayv1.HTTPRoute](ns, name), timing.Push, timing.Poll).Should(
+				Eventually(ctx, kube.Getter[gatewayv1.HTTPRoute](ns, name), timing.Push(), timing.Poll).Should(
 					match.HaveCondition(gatewayv1.RouteConditionResolvedRefs, metav1.ConditionFalse, reason))
 				evidence.Look(ns, "httproute", name)
 				evidence.API("HTTPRoute "+name, "ResolvedRefs=False (%s)", reason)

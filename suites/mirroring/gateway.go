@@ -122,7 +122,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, SpecPriority(t
 		Eventually(ctx, func(ctx context.Context) (counts, error) {
 			after, err := held.counted(ctx, dead...)
 			return after.since(before), err
-		}, timing.Push, timing.Poll).Should(Equal(counts{Failed: 2 * few, Unserved: few}), "what %s has counted of copies to %q", held.proxy, dead)
+		}, timing.Push(), timing.Poll).Should(Equal(counts{Failed: 2 * few, Unserved: few}), "what %s has counted of copies to %q", held.proxy, dead)
 	})
 
 	across(held, func() (echo.Visitor, string, string) { return visitor, ns, elsewhere })

@@ -50,7 +50,7 @@ func harmless(held *stage, at func() (client *echo.Workload, ns string)) {
 			Eventually(ctx, func(ctx context.Context) (counts, error) {
 				after, err := held.counted(ctx, cluster)
 				return after.since(before), err
-			}, timing.Push, timing.Poll).Should(Equal(want), "what %s has counted of copies to %s", held.proxy, cluster)
+			}, timing.Push(), timing.Poll).Should(Equal(want), "what %s has counted of copies to %s", held.proxy, cluster)
 			evidence.Traffic("copies to "+cluster, "%+v", want)
 		},
 		Entry("a mirror without pods", "absent", counts{Failed: few, Unserved: few}),
@@ -75,7 +75,7 @@ func harmless(held *stage, at func() (client *echo.Workload, ns string)) {
 		answered(ctx, "slow")
 
 		By("looking at the copies after the last answer")
-		Eventually(ctx, held.counted, timing.Push, timing.Poll).WithArguments(cluster).Should(
+		Eventually(ctx, held.counted, timing.Push(), timing.Poll).WithArguments(cluster).Should(
 			Equal(counts{Total: few, UnderWay: few}), "after all callers were answered: what %s has counted of copies to %s", held.proxy, cluster)
 		evidence.Traffic("copies after the last answer", "%d sent, %d of them not answered", few, few)
 	})

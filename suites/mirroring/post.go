@@ -57,7 +57,7 @@ func inBoth(some, others []string) int {
 func post(ctx context.Context, visitor echo.Visitor, host string, count int, run string) (echo.Answers, []string) {
 	GinkgoHelper()
 	client := &http.Client{
-		Timeout: timing.Request,
+		Timeout: timing.Request(),
 		Transport: &http.Transport{MaxIdleConnsPerHost: kube.KeepNone, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(visitor.Address, "80"))
 		}},

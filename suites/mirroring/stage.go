@@ -58,7 +58,7 @@ func (s *stage) awaitMirrors(ctx context.Context, config, host string, want []en
 		var err error
 		route, err = s.route(ctx, config, host)
 		return envoy.Mirrors(route), err
-	}, timing.Push, timing.Poll).Should(match.BeMirrors(want...), func() string {
+	}, timing.Push(), timing.Poll).Should(match.BeMirrors(want...), func() string {
 		at := fmt.Sprintf("route of %s at %s", host, s.proxy)
 		if route == nil {
 			return at
@@ -74,7 +74,7 @@ func (s *stage) awaitMirrors(ctx context.Context, config, host string, want []en
 func (s *stage) awaitEndpoints(ctx context.Context, clusters ...string) {
 	GinkgoHelper()
 	for _, cluster := range clusters {
-		Eventually(ctx, s.proxy.EndpointsOf, timing.Push, timing.Poll).WithArguments(cluster).
+		Eventually(ctx, s.proxy.EndpointsOf, timing.Push(), timing.Poll).WithArguments(cluster).
 			Should(And(Not(BeEmpty()), HaveEach(HaveField("Healthy", BeTrue()))), "%s, endpoints of %s", s.proxy, cluster)
 	}
 }
@@ -83,7 +83,7 @@ func (s *stage) awaitEndpoints(ctx context.Context, clusters ...string) {
 // moment of their own.
 func (s *stage) awaitAddress(ctx context.Context, visitor echo.Visitor, host string) {
 	GinkgoHelper()
-	Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments("http://"+host+"/", 1).
+	Eventually(ctx, visitor.Send, timing.Push(), timing.Poll).WithArguments("http://"+host+"/", 1).
 		Should(match.BeServedBy(s.receivers[primary]), "%s at %s", host, visitor.Address)
 }
 
@@ -106,7 +106,7 @@ func (s *stage) exchange(ctx context.Context, route *routev3.Route, send func(ru
 		var err error
 		seen, err = s.received(ctx, seen, slices.Collect(maps.Keys(s.receivers))...)
 		return seen.total(), err
-	}, timing.Push, timing.Poll).Should(Equal(after.Total-before.Total), func() string {
+	}, timing.Push(), timing.Poll).Should(Equal(after.Total-before.Total), func() string {
 		return fmt.Sprintf("requests that the receivers have logged, of those that %s sent: %s", s.proxy, seen)
 	})
 	seen.answers = answers
@@ -139,7 +139,7 @@ func (s *stage) atRest(ctx context.Context, clusters ...string) counts {
 		var err error
 		sum, err = s.counted(ctx, clusters...)
 		return sum.UnderWay, err
-	}, timing.Push, timing.Poll).Should(BeZero(), "requests that %s has under way to %q", s.proxy, clusters)
+	}, timing.Push(), timing.Poll).Should(BeZero(), "requests that %s has under way to %q", s.proxy, clusters)
 	return sum
 }
 

@@ -16,7 +16,7 @@ func ofAnnotations(s *site) {
 	settle := func(ctx SpecContext, annotations map[string]string, want ids) {
 		GinkgoHelper()
 		annotate(ctx, s.free, annotations)
-		Eventually(ctx, idsIn(s.free, plainPod), timing.Push, timing.Poll).Should(Equal(want), "ids of the sidecar with annotations %q", annotations)
+		Eventually(ctx, idsIn(s.free, plainPod), timing.Push(), timing.Poll).Should(Equal(want), "ids of the sidecar with annotations %q", annotations)
 	}
 
 	// Each begins with annotations of another outcome, so that what is seen is not what was there.

@@ -87,7 +87,7 @@ func withoutCNI(ctx SpecContext) {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(client.Patch(ctx, injector, ctrl.RawPatch("application/merge-patch+json", patch), ctrl.FieldOwner(kube.FieldOwner))).To(Succeed())
 	}
-	DeferCleanup(func(ctx SpecContext) { put(ctx, before) }, NodeTimeout(timing.Push))
+	DeferCleanup(func(ctx SpecContext) { put(ctx, before) }, NodeTimeout(timing.Longest))
 
 	var values map[string]any
 	Expect(json.Unmarshal([]byte(before), &values)).To(Succeed())

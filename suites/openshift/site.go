@@ -71,7 +71,7 @@ func lay(ctx SpecContext) *site {
 	kube.Apply(ctx, outside, "echo/client.yaml")
 	s.project = newProject(ctx, "project", kube.Injected, restricted)
 	By("waiting until istiod knows what the namespace is allotted: OpenShift, too, tells that of a namespace that is there")
-	Eventually(ctx, idsIn(s.project, plainPod), timing.Push, timing.Poll).Should(Equal(ids{lastUser, lastGroup}))
+	Eventually(ctx, idsIn(s.project, plainPod), timing.Push(), timing.Poll).Should(Equal(ids{lastUser, lastGroup}))
 	kube.Apply(ctx, s.project, "openshift/strict.yaml")
 	kube.Apply(ctx, s.project, "openshift/gateway.yaml")
 	workloads := echo.Deploy(ctx, s.project, "client", "server")
@@ -115,7 +115,7 @@ func verdict(namespace, fixture string) func(context.Context) string {
 func awaitVerdict(ctx context.Context, namespace, fixture, want string) {
 	GinkgoHelper()
 	evidence.Replay("kubectl create --dry-run=server -n %s -f %s/%s", namespace, fixtures.Root, fixture)
-	Eventually(ctx, verdict(namespace, fixture), timing.Push, timing.Poll).Should(Equal(want), "verdict on %s in %s", fixture, namespace)
+	Eventually(ctx, verdict(namespace, fixture), timing.Push(), timing.Poll).Should(Equal(want), "verdict on %s in %s", fixture, namespace)
 	evidence.API("pod of "+fixture+" in "+namespace, "%s", want)
 }
 

@@ -115,9 +115,9 @@ func ofGateways(s *site) {
 // awaitWay waits until the gateway has the route of the server and the server's pod.
 func awaitWay(ctx SpecContext, held proxy.Proxy, s *site) {
 	GinkgoHelper()
-	Eventually(ctx, held.VirtualHost, timing.Push, timing.Poll).WithArguments("*").ShouldNot(BeNil(), "virtual host of %s", held)
+	Eventually(ctx, held.VirtualHost, timing.Push(), timing.Poll).WithArguments("*").ShouldNot(BeNil(), "virtual host of %s", held)
 	to := "outbound|80||" + s.server.Name + "." + s.project + ".svc.cluster.local"
-	Eventually(ctx, held.EndpointsOf, timing.Push, timing.Poll).WithArguments(to).
+	Eventually(ctx, held.EndpointsOf, timing.Push(), timing.Poll).WithArguments(to).
 		Should(ConsistOf(HaveField("Address", HavePrefix(s.server.Pod.Status.PodIP+":"))), "endpoints of %s, %s", held, to)
 }
 
@@ -176,7 +176,7 @@ func ofConstraint(s *site) {
 				return 0, err
 			}
 			return excluded(pod, initContainer)
-		}, timing.Push, timing.Poll).Should(BeEquivalentTo(lastUser), "user that %s is told to let pass", initContainer)
+		}, timing.Push(), timing.Poll).Should(BeEquivalentTo(lastUser), "user that %s is told to let pass", initContainer)
 		evidence.API(initContainer, "lets user %d pass", lastUser)
 	})
 }

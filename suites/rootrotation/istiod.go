@@ -108,7 +108,7 @@ func (i istiod) said(since time.Time) func(context.Context) ([]string, error) {
 // awaitSaid waits until istiod has logged the words after a moment.
 func (i istiod) awaitSaid(ctx context.Context, since time.Time, words string) {
 	GinkgoHelper()
-	Eventually(ctx, i.said(since), timing.Push, timing.Poll).Should(say(words))
+	Eventually(ctx, i.said(since), timing.Push(), timing.Poll).Should(say(words))
 	evidence.Replay("kubectl logs -n %s %s --since=1m | grep '%s'", mesh.Namespace, i.pod, words)
 }
 

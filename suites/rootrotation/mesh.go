@@ -72,7 +72,7 @@ type rotation struct {
 // begin makes the cluster, the mesh and the traffic.
 func begin(ctx context.Context) *rotation {
 	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning)
+	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning())
 	defer cancel()
 	r := &rotation{}
 	for name, into := range map[string]*lineage{"old": &r.older, "new": &r.newer, "alien": &r.alien} {
@@ -97,7 +97,7 @@ func begin(ctx context.Context) *rotation {
 	sidecar.AwaitInbound(ctx, r.server, match.TakeOnlyTLS(echo.Port))
 	sidecar.AwaitReach(ctx, r.client, r.server)
 	sidecar.AwaitReach(ctx, r.unsubscribed, r.server)
-	Eventually(ctx, sidecar.Of(r.client).Chains, timing.Push, timing.Poll).WithArguments(fmt.Sprintf("127.0.0.1_%d", heldPort)).
+	Eventually(ctx, sidecar.Of(r.client).Chains, timing.Push(), timing.Poll).WithArguments(fmt.Sprintf("127.0.0.1_%d", heldPort)).
 		ShouldNot(BeEmpty(), "client's proxy, listener for the held connection")
 
 	r.stream = steady.Through(ctx, r.namespace, "visitor through the client's sidecar", "inside")
@@ -161,7 +161,7 @@ func (r *rotation) follow(ctx context.Context, bound time.Duration, matcher type
 func (r *rotation) renewedEarly(ctx context.Context, workload *echo.Workload, before held) {
 	GinkgoHelper()
 	life := shortestLife(before, holds(workload))
-	Eventually(ctx, life, timing.Push, timing.Poll).Should(beRenewedEarly(),
+	Eventually(ctx, life, timing.Push(), timing.Poll).Should(beRenewedEarly(),
 		"how old the leaf of %s was that has been replaced: agents replace one of %s by themselves", workload.Name, renewal)
 }
 
@@ -170,7 +170,7 @@ func (r *rotation) publishes(ctx context.Context, roots ...*certificate.Authorit
 	GinkgoHelper()
 	const name = "istio-ca-root-cert"
 	want := string(plugged(r.newer.signer, roots...)[certificate.RootCertificates])
-	Eventually(ctx, kube.Getter[corev1.ConfigMap](r.namespace, name), timing.Push, timing.Poll).Should(
+	Eventually(ctx, kube.Getter[corev1.ConfigMap](r.namespace, name), timing.Push(), timing.Poll).Should(
 		HaveField("Data", HaveKeyWithValue(certificate.RootCertificates, want)), "ConfigMap %s of %s", name, r.namespace)
 	evidence.Look(r.namespace, "configmap", name)
 	evidence.API("ConfigMap "+name, "%d roots", len(roots))

@@ -39,7 +39,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 	})
 
 	It("is the one that workloads trust and that their leaves chain to", func(ctx SpecContext) {
-		r.follow(ctx, timing.Push, And(trustOnly(r.older.root), haveLeafBy(r.older.signer, r.older.root)))
+		r.follow(ctx, timing.Push(), And(trustOnly(r.older.root), haveLeafBy(r.older.signer, r.older.root)))
 		Expect(atFirst).To(And(trustOnly(r.older.root), haveLeafBy(r.older.signer, r.older.root)))
 
 		By("measuring once, with identities under it, under none and under another")
@@ -65,8 +65,8 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			control = running(ctx, mesh.Namespace)
 			// An agent renews its leaf when it is first told of roots: both have found the new istiod, and the next
 			// renewal that comes of itself is as far away as it can be.
-			Eventually(ctx, holds(r.client), timing.Rollout, timing.Poll).Should(haveAnotherLeafThan(client))
-			Eventually(ctx, holds(r.server), timing.Rollout, timing.Poll).Should(haveAnotherLeafThan(server))
+			Eventually(ctx, holds(r.client), timing.Rollout(), timing.Poll).Should(haveAnotherLeafThan(client))
+			Eventually(ctx, holds(r.server), timing.Rollout(), timing.Poll).Should(haveAnotherLeafThan(server))
 			r.take(ctx, "while istiod was replaced")
 		})
 
@@ -77,14 +77,14 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		It("is joined by a second root at every proxy, and leaves are renewed", func(ctx SpecContext) {
 			client, server := now(ctx, r.client), now(ctx, r.server)
 			begun := r.step(ctx, "a second root", plugged(r.older.signer, r.older.root, r.newer.root))
-			r.follow(ctx, timing.Push, trustOnly(r.older.root, r.newer.root))
+			r.follow(ctx, timing.Push(), trustOnly(r.older.root, r.newer.root))
 			timed("two roots at both proxies", begun)
 
 			By("seeing leaves renewed by the signer of before, and not for their age")
 			r.renewedEarly(ctx, r.client, client)
 			r.renewedEarly(ctx, r.server, server)
 			timed("leaves renewed at both proxies", begun)
-			r.follow(ctx, timing.Push, And(trustOnly(r.older.root, r.newer.root), haveLeafBy(r.older.signer, r.older.root)))
+			r.follow(ctx, timing.Push(), And(trustOnly(r.older.root, r.newer.root), haveLeafBy(r.older.signer, r.older.root)))
 			r.publishes(ctx, r.older.root, r.newer.root)
 			r.take(ctx, "while the second root came")
 		})
@@ -101,9 +101,9 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			Eventually(ctx, func(ctx context.Context) (_ held, err error) {
 				found, err = r.istiod.presents(ctx)
 				return found, err
-			}, timing.Push, timing.Poll).Should(haveLeafBy(r.newer.signer, r.newer.root))
+			}, timing.Push(), timing.Poll).Should(haveLeafBy(r.newer.signer, r.newer.root))
 			evidence.Config("istiod's own certificate", "%s", found)
-			r.follow(ctx, timing.Push, trustOnly(r.older.root, r.newer.root))
+			r.follow(ctx, timing.Push(), trustOnly(r.older.root, r.newer.root))
 			r.take(ctx, "while the signer changed")
 		})
 
@@ -122,7 +122,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		// Up to 45 s: agents renew a leaf in their own time, and nobody tells them of a signer. The secret is still the
 		// one that istiod refused: it signs by what it took before.
 		It("has no leaf under it any more when each has been renewed", func(ctx SpecContext) {
-			r.follow(ctx, timing.Rollout, And(trustOnly(r.older.root, r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
+			r.follow(ctx, timing.Rollout(), And(trustOnly(r.older.root, r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
 			timed("leaves by the new signer at both proxies", signed)
 			r.take(ctx, "while leaves came to be the new signer's")
 		})
@@ -130,7 +130,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		It("is dropped by every proxy", func(ctx SpecContext) {
 			client, server := now(ctx, r.client), now(ctx, r.server)
 			begun := r.step(ctx, "the second root alone", plugged(r.newer.signer, r.newer.root))
-			r.follow(ctx, timing.Push, And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
+			r.follow(ctx, timing.Push(), And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
 			timed("the second root alone at both proxies", begun)
 			// Roots come with each leaf as well: those that came for a leaf's age would tell nothing of istiod's push.
 			r.renewedEarly(ctx, r.client, client)
@@ -140,7 +140,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		})
 
 		It("lets nobody in once it is dropped", func(ctx SpecContext) {
-			r.follow(ctx, timing.Push, trustOnly(r.newer.root))
+			r.follow(ctx, timing.Push(), trustOnly(r.newer.root))
 
 			By("measuring once")
 			Expect(r.client.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))
@@ -180,7 +180,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 
 		It("is what a workload trusts that had been left behind, once it restarts", func(ctx SpecContext) {
 			r.unsubscribed = echo.Restart(ctx, r.unsubscribed)
-			Eventually(ctx, holds(r.unsubscribed), timing.Push, timing.Poll).Should(And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
+			Eventually(ctx, holds(r.unsubscribed), timing.Push(), timing.Poll).Should(And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
 			sidecar.ReplayDump(r.unsubscribed, "dynamic_active_secrets")
 			sidecar.AwaitReach(ctx, r.unsubscribed, r.server)
 			Expect(r.unsubscribed.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))

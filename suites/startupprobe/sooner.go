@@ -149,6 +149,6 @@ func race(ctx SpecContext, ns string, round int, runners []runner) took {
 			ready[kind] = now.Sub(start)
 		}
 		return ready, nil
-	}, timing.Rollout, timing.Poll).Should(HaveLen(len(runners)), "sidecars of pair %d that are ready", round+1)
+	}, timing.Rollout(), timing.Poll).Should(HaveLen(len(runners)), "sidecars of pair %d that are ready", round+1)
 	return took{Startup: ready["startup"], Before: ready["before"]}
 }

@@ -113,7 +113,7 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 
 		By("waiting until the kubelet says that the proxy failed its startup probe")
 		var seen happened
-		Eventually(ctx, eventsOf(ns, tenTimes), timing.Rollout, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, eventsOf(ns, tenTimes), timing.Rollout(), timing.Poll).Should(SatisfyAll(
 			WithTransform(func(h happened) bool { seen = h; return true }, BeTrue()),
 			WithTransform(happened.restarts, BeNumerically(">=", 1)),
 		), "pod %s: the proxy is not restarted for its startup probe", tenTimes)
@@ -122,7 +122,7 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 
 		By("waiting until it runs again")
 		var again corev1.ContainerStatus
-		Eventually(ctx, statusOf(ns, tenTimes, sidecar.Container), timing.Rollout, timing.Poll).Should(SatisfyAll(
+		Eventually(ctx, statusOf(ns, tenTimes, sidecar.Container), timing.Rollout(), timing.Poll).Should(SatisfyAll(
 			WithTransform(func(s corev1.ContainerStatus) bool { again = s; return true }, BeTrue()),
 			HaveField("RestartCount", BeNumerically(">=", 1)),
 			HaveField("LastTerminationState.Terminated", Not(BeNil())),
@@ -159,7 +159,7 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 				return fmt.Errorf("it runs for %s, which is not yet %s", lives.Round(time.Second), long)
 			}
 			return nil
-		}, timing.Rollout, timing.Poll).Should(Succeed(), "pod %s: the proxy does not outlive pod %s's, which was restarted after %s", pod, tenTimes, lived)
+		}, timing.Rollout(), timing.Poll).Should(Succeed(), "pod %s: the proxy does not outlive pod %s's, which was restarted after %s", pod, tenTimes, lived)
 		Expect(status.Ready).To(BeFalse(), "pod %s: the proxy is ready without istiod", pod)
 		events, err := eventsOf(ns, pod)(ctx)
 		Expect(err).NotTo(HaveOccurred())

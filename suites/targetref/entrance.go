@@ -75,7 +75,7 @@ func bySidecar(from, to *echo.Workload) entrance {
 func awaitOpen(ctx context.Context, entrances ...entrance) {
 	GinkgoHelper()
 	for _, e := range entrances {
-		Eventually(ctx, e.send, timing.Push, timing.Poll).WithArguments("/").Should(match.HaveStatus(200), "through %s", e.name)
+		Eventually(ctx, e.send, timing.Push(), timing.Poll).WithArguments("/").Should(match.HaveStatus(200), "through %s", e.name)
 	}
 }
 
@@ -115,7 +115,7 @@ var filters = reading("HTTP filters", func(chains []envoy.Chain) ([][]string, er
 // await waits until the deciding listeners hold what is wanted, and records it.
 func (read holding) await(ctx context.Context, want types.GomegaMatcher, entrances ...entrance) {
 	GinkgoHelper()
-	Eventually(ctx, read, timing.Push, timing.Poll).WithArguments(entrances).Should(want)
+	Eventually(ctx, read, timing.Push(), timing.Poll).WithArguments(entrances).Should(want)
 	read.record(ctx, entrances)
 }
 

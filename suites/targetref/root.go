@@ -65,7 +65,7 @@ var _ = Describe("In the root namespace, an AuthorizationPolicy with a targetRef
 
 	BeforeEach(func(ctx SpecContext) {
 		By("waiting until the Gateway of the root namespace has the policy")
-		Eventually(ctx, filtersOf, timing.Push, timing.Poll).WithArguments(mesh.Namespace, named).Should(haveFilter(rbac))
+		Eventually(ctx, filtersOf, timing.Push(), timing.Poll).WithArguments(mesh.Namespace, named).Should(haveFilter(rbac))
 		record(ctx, mesh.Namespace, named)
 	})
 

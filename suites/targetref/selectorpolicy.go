@@ -41,7 +41,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 	awaitIgnored := func(ctx context.Context, groupKind, name string) {
 		GinkgoHelper()
 		words := fmt.Sprintf("Ignoring workload-scoped %s %s.%s for gateway gw-a because it has no targetRef", groupKind, ns, name)
-		Eventually(ctx, says, timing.Push, timing.Poll).WithArguments(mesh.Alias(), words).Should(BeTrue(), "istiod of the plane alias does not say: %s", words)
+		Eventually(ctx, says, timing.Push(), timing.Poll).WithArguments(mesh.Alias(), words).Should(BeTrue(), "istiod of the plane alias does not say: %s", words)
 		evidence.Config("istiod's log", "%s", words)
 		evidence.Replay("kubectl logs -n %s deploy/%s | grep 'Ignoring workload-scoped'", mesh.Namespace, mesh.Alias().Deployment())
 	}

@@ -83,5 +83,5 @@ func (s *site) all() []entrance { return []entrance{s.a, s.b, s.namesake, s.back
 func (s *site) clear(ctx context.Context, kind ctrl.Object, read holding, clean types.GomegaMatcher, entrances ...entrance) {
 	GinkgoHelper()
 	Expect(kube.Shared().Client.DeleteAllOf(ctx, kind, ctrl.InNamespace(s.ns))).To(Succeed())
-	Eventually(ctx, read, timing.Push, timing.Poll).WithArguments(entrances).Should(clean, "after every %T was deleted", kind)
+	Eventually(ctx, read, timing.Push(), timing.Poll).WithArguments(entrances).Should(clean, "after every %T was deleted", kind)
 }

@@ -44,7 +44,7 @@ func ofTelemetries(s *site) {
 		GinkgoHelper()
 		loggers.await(ctx, logging, e)
 		path := visit(ctx, e)
-		Eventually(ctx, e.logged, timing.Push, timing.Poll).WithArguments(path).Should(Equal(requests), "requests logged by %s", e.name)
+		Eventually(ctx, e.logged, timing.Push(), timing.Poll).WithArguments(path).Should(Equal(requests), "requests logged by %s", e.name)
 		evidence.Traffic("access log of "+e.name, "%d lines for %d requests", requests, requests)
 	}
 

@@ -88,8 +88,8 @@ func ofWasmPlugins(s *site) {
 	// loads waits until a proxy runs the module: it is as long under way as a new workload.
 	loads := func(ctx context.Context, e entrance, filter string) {
 		GinkgoHelper()
-		Eventually(ctx, filters, timing.Rollout, timing.Poll).WithArguments([]entrance{e}).Should(haveFilter(filter))
-		Eventually(ctx, e.proxy.DiscoveredFilters, timing.Rollout, timing.Poll).Should(HaveKeyWithValue(filter, module), "configuration of filters of %s", e.name)
+		Eventually(ctx, filters, timing.Rollout(), timing.Poll).WithArguments([]entrance{e}).Should(haveFilter(filter))
+		Eventually(ctx, e.proxy.DiscoveredFilters, timing.Rollout(), timing.Poll).Should(HaveKeyWithValue(filter, module), "configuration of filters of %s", e.name)
 		filters.record(ctx, []entrance{e})
 		evidence.Config("filter "+filter+" of "+e.name, "%s", module)
 	}
@@ -102,7 +102,7 @@ func ofWasmPlugins(s *site) {
 		loads(ctx, e, filter)
 		// The proxy's one worker loads the module into a VM of its own, after the main thread whose configuration that is. So do those
 		// behind it that run the plugin as well.
-		Eventually(ctx, e.send, timing.Rollout, timing.Poll).WithArguments("/").Should(match.HaveResponseHeader(mark, passed...))
+		Eventually(ctx, e.send, timing.Rollout(), timing.Poll).WithArguments("/").Should(match.HaveResponseHeader(mark, passed...))
 
 		By("measuring once at " + e.name)
 		answers := e.measure(ctx, "/")

@@ -50,7 +50,7 @@ var _ = Describe("Workload discovery", Ordered, ContinueOnFailure, Label(catalog
 	}
 	awaitClient := func(ctx SpecContext) {
 		GinkgoHelper()
-		Eventually(ctx, pods("switched"), timing.Push, timing.Poll).Should(ContainElement(client.Pod.Name), "pods on the plane switched")
+		Eventually(ctx, pods("switched"), timing.Push(), timing.Poll).Should(ContainElement(client.Pod.Name), "pods on the plane switched")
 	}
 
 	It("tells who watches of a pod by its address, with the names that telemetry has for it", func(ctx SpecContext) {
@@ -97,10 +97,10 @@ var _ = Describe("Workload discovery", Ordered, ContinueOnFailure, Label(catalog
 			}
 			_, err = snapshot.Cluster("outbound|9090||client." + namespace + ".svc.cluster.local")
 			return err
-		}, timing.Push, timing.Poll).Should(Succeed(), "the plane stock does not look at %s", namespace)
+		}, timing.Push(), timing.Poll).Should(Succeed(), "the plane stock does not look at %s", namespace)
 
 		By("asking for workloads")
-		Eventually(ctx, pods("stock"), timing.Push, timing.Poll).Should(BeEmpty(), "pods on the plane stock")
+		Eventually(ctx, pods("stock"), timing.Push(), timing.Poll).Should(BeEmpty(), "pods on the plane stock")
 		Consistently(ctx, pods("stock"), timing.Quiet, timing.Poll).Should(BeEmpty(), "pods on the plane stock")
 		Expect(watches["stock"].All()).To(BeEmpty(), "workloads of any namespace on the plane stock")
 		evidence.Config("workloads, plane stock", "answered: none")
@@ -108,11 +108,11 @@ var _ = Describe("Workload discovery", Ordered, ContinueOnFailure, Label(catalog
 
 	It("tells who watches of a pod that comes and of one that goes", func(ctx SpecContext) {
 		neighbour := echo.Deploy(ctx, namespace, "neighbour")["neighbour"]
-		Eventually(ctx, pods("switched"), timing.Push, timing.Poll).Should(ConsistOf(client.Pod.Name, neighbour.Pod.Name),
+		Eventually(ctx, pods("switched"), timing.Push(), timing.Poll).Should(ConsistOf(client.Pod.Name, neighbour.Pod.Name),
 			"pods on the plane switched after one came")
 
 		kube.Remove[appsv1.Deployment](ctx, namespace, neighbour.Name)
-		Eventually(ctx, pods("switched"), timing.Push, timing.Poll).Should(ConsistOf(client.Pod.Name),
+		Eventually(ctx, pods("switched"), timing.Push(), timing.Poll).Should(ConsistOf(client.Pod.Name),
 			"pods on the plane switched after one went")
 		evidence.Config("workloads, plane switched", "%s came and went, %s stayed", neighbour.Pod.Name, client.Pod.Name)
 	})

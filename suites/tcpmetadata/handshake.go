@@ -44,7 +44,7 @@ var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, 
 		for _, plane := range []mesh.ControlPlane{mesh.Stock(), mesh.Switched()} {
 			namespace := namespaces[plane.Name]
 			// A sidecar that came earlier would refuse what it is sent, if only for a moment.
-			Eventually(ctx, istiosOwn, timing.Push, timing.Poll).WithArguments(plane, namespace).Should(BeEmpty(),
+			Eventually(ctx, istiosOwn, timing.Push(), timing.Poll).WithArguments(plane, namespace).Should(BeEmpty(),
 				"what is Istio's own for sidecars of %s on the plane %s", namespace, plane.Name)
 			kube.Apply(ctx, namespace, "tcpmetadata/peer.yaml")
 		}
@@ -61,7 +61,7 @@ var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, 
 			before := served(ctx, server)
 			agreements := shake(ctx, peers[from], server, tcpPort, token, "istio")
 			Expect(agreements).To(HaveLen(handshakes))
-			Eventually(ctx, func(ctx context.Context) int { return served(ctx, server) - before }, timing.Push, timing.Poll).
+			Eventually(ctx, func(ctx context.Context) int { return served(ctx, server) - before }, timing.Push(), timing.Poll).
 				Should(Equal(handshakes), "connections that reached the application on the plane %s", to)
 			evidence.Traffic("connections to the application on the plane "+to, "%d of %d", handshakes, handshakes)
 		}
@@ -98,7 +98,7 @@ func removePeer(ctx SpecContext, namespace string) {
 			return nil, err
 		}
 		return pods.Items, nil
-	}, timing.Gone, timing.Poll).Should(BeEmpty(), "pods of %s", namespace)
+	}, timing.Gone(), timing.Poll).Should(BeEmpty(), "pods of %s", namespace)
 }
 
 // istiosOwn names the filters that only Istio's Envoy has, and the clusters with such filters, in what a plane
@@ -136,7 +136,7 @@ func shake(ctx context.Context, from, to *echo.Workload, port int, offered ...st
 	GinkgoHelper()
 	address := fmt.Sprintf("tls://%s:%d", to.Pod.Status.PodIP, port)
 	command := []string{
-		"/usr/local/bin/client", fmt.Sprintf("--count=%d", handshakes), fmt.Sprintf("--timeout=%s", timing.Request),
+		"/usr/local/bin/client", fmt.Sprintf("--count=%d", handshakes), fmt.Sprintf("--timeout=%s", timing.Request()),
 		// The name in the certificate is a SPIFFE id, which the client cannot verify: the spec does.
 		"--insecure-skip-verify", "--alpn=" + strings.Join(offered, ","),
 		"--client-cert=" + certificates + "/cert-chain.pem", "--client-key=" + certificates + "/key.pem", address,

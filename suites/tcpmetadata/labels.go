@@ -47,7 +47,7 @@ var _ = Describe("A server's TCP metrics", Label(catalogue.TCPMetadata), func() 
 				return openedBySource(text)
 			}
 			evidence.Replay("kubectl exec -n %s deploy/server -c %s -- pilot-agent request GET %s", namespace, sidecar.Container, page)
-			Eventually(ctx, count, timing.Push, timing.Poll).Should(Equal(map[string]int{source: connections}),
+			Eventually(ctx, count, timing.Push(), timing.Poll).Should(Equal(map[string]int{source: connections}),
 				"TCP connections by source_workload on the plane %s", plane.Name)
 			evidence.Traffic("TCP connections by source_workload, plane "+plane.Name, "%d × %s", connections, source)
 		},

@@ -86,7 +86,7 @@ func awaitGhosts(ctx context.Context) ghosts {
 			both, err := ask(ctx, plane, namespace)
 			by[plane.Name] = both
 			return err
-		}, timing.Push, timing.Poll).Should(Succeed(), "the plane %s does not serve the fixtures", plane.Name)
+		}, timing.Push(), timing.Poll).Should(Succeed(), "the plane %s does not serve the fixtures", plane.Name)
 		replay(plane, namespace)
 	}
 	return ghosts{namespace, by}

@@ -176,9 +176,9 @@ func (b *bed) gatewayObeys(ctx context.Context) {
 	By("asking before there is the route")
 	Expect(ask(ctx)).NotTo(match.HaveResponseHeader(header, route))
 	kube.Apply(ctx, b.namespace, "upgrade/"+route+".yaml")
-	Eventually(ctx, ask, timing.Push, timing.Poll).Should(match.HaveResponseHeader(header, route), "a request by the route that the gateway was given")
+	Eventually(ctx, ask, timing.Push(), timing.Poll).Should(match.HaveResponseHeader(header, route), "a request by the route that the gateway was given")
 	kube.Remove[gatewayv1.HTTPRoute](ctx, b.namespace, route)
-	Eventually(ctx, ask, timing.Push, timing.Poll).ShouldNot(match.HaveResponseHeader(header, route), "a request by the route that the gateway was deprived of")
+	Eventually(ctx, ask, timing.Push(), timing.Poll).ShouldNot(match.HaveResponseHeader(header, route), "a request by the route that the gateway was deprived of")
 	evidence.Traffic("visitor through the gateway", "a route that came, and went, was followed")
 }
 
@@ -187,9 +187,9 @@ func (b *bed) countsLosses(ctx context.Context) {
 	GinkgoHelper()
 	kube.Apply(ctx, b.namespace, "upgrade/closed-to-all.yaml")
 	visitor, url := steady.NodePort(ctx, b.namespace, gateway.ManagedName(entrance))
-	Eventually(ctx, func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url, 1) }, timing.Push, timing.Poll).Should(match.BeDenied())
-	Eventually(ctx, b.apps[client].Send, timing.Push, timing.Poll).WithArguments(b.apps[serverA].URL("/"), 1).Should(match.BeDenied())
-	Eventually(ctx, b.apps[client].Send, timing.Push, timing.Poll).WithArguments(b.apps[serverB].URL("/"), 1).Should(match.BeDenied())
+	Eventually(ctx, func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url, 1) }, timing.Push(), timing.Poll).Should(match.BeDenied())
+	Eventually(ctx, b.apps[client].Send, timing.Push(), timing.Poll).WithArguments(b.apps[serverA].URL("/"), 1).Should(match.BeDenied())
+	Eventually(ctx, b.apps[client].Send, timing.Push(), timing.Poll).WithArguments(b.apps[serverB].URL("/"), 1).Should(match.BeDenied())
 	for _, stream := range []*steady.Requests{b.visitor, b.inside} {
 		// A run that had begun before may have ended before.
 		stream.Take(ctx, "while every request comes to be refused")
@@ -221,12 +221,12 @@ func (b *bed) gatewayMoves(ctx context.Context, to kindconfig.Release) {
 	GinkgoHelper()
 	image := to.Hub + "/proxyv2:" + to.Tag
 	begun := time.Now()
-	Eventually(ctx, gateway.Deployment(b.namespace, entrance), timing.Push, timing.Poll).Should(SatisfyAll(
+	Eventually(ctx, gateway.Deployment(b.namespace, entrance), timing.Push(), timing.Poll).Should(SatisfyAll(
 		HaveField("UID", b.web.UID),
 		WithTransform(imagesOf, HaveExactElements(image)),
 	), "the Deployment of Gateway %s", entrance)
 	Expect(kube.Shared().WaitAvailable(ctx, b.namespace, gateway.ManagedName(entrance))).To(Succeed())
-	Eventually(ctx, proxies(b.namespace), timing.Push, timing.Poll).Should(HaveKeyWithValue(entrance, to.Istio), "the release of the gateway's proxy")
+	Eventually(ctx, proxies(b.namespace), timing.Push(), timing.Poll).Should(HaveKeyWithValue(entrance, to.Istio), "the release of the gateway's proxy")
 	b.gatewayObeys(ctx)
 	evidence.Look(b.namespace, "deployment", gateway.ManagedName(entrance))
 	evidence.API("Deployment of the Gateway", "image %s, UID %s as before, rolled out %.1fs later", image, b.web.UID, time.Since(begun).Seconds())

@@ -28,7 +28,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 	var pinned *echo.Workload
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		bounded, cancel := context.WithTimeout(ctx, timing.Provisioning)
+		bounded, cancel := context.WithTimeout(ctx, timing.Provisioning())
 		DeferCleanup(cancel)
 		var err error
 		older, err = beside(before())
@@ -120,7 +120,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		istioctl(ctx, b.installer, subject(), "uninstall", "--revision", older.Revision, "--skip-confirmation")
 		Expect(kube.Shared().WaitGone(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: mesh.Namespace, Name: older.Deployment()}})).To(Succeed())
 		// Its pod is told after it.
-		Eventually(ctx, istiods, timing.Gone, timing.Poll).Should(HaveLen(1), "pods of istiod, of which only that of %s is to stay", subject().Istio)
+		Eventually(ctx, istiods, timing.Gone(), timing.Poll).Should(HaveLen(1), "pods of istiod, of which only that of %s is to stay", subject().Istio)
 		evidence.API("istiod "+before().Istio, "%s is gone", older.Deployment())
 
 		b.stay(ctx)

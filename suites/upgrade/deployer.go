@@ -31,21 +31,21 @@ func deploysGateways(ctx context.Context, plane mesh.ControlPlane) {
 		Expect(restarted).To(BeNumerically("<", restarts), "istiod of the release before does not deploy Gateways, however often it is restarted")
 		old := istiod(ctx)
 		Expect(kube.Shared().Client.Delete(ctx, old)).To(Succeed())
-		Eventually(ctx, istiods, timing.Rollout, timing.Poll).
+		Eventually(ctx, istiods, timing.Rollout(), timing.Poll).
 			Should(HaveExactElements(HaveField("UID", Not(Equal(old.UID)))), "the pods of istiod")
 		Expect(kube.Shared().WaitAvailable(ctx, mesh.Namespace, plane.Deployment())).To(Succeed())
 		By("waiting until the node leads the API server to the new pod: what it validates next is refused before")
 		Eventually(ctx, func(ctx context.Context) error {
 			_, err := kube.Admit[networkingv1alpha3.EnvoyFilter](ctx, mesh.Namespace, withoutIstioAuthn)
 			return err
-		}, timing.Push, timing.Poll).Should(Succeed(), "%s in a dry run", withoutIstioAuthn)
+		}, timing.Push(), timing.Poll).Should(Succeed(), "%s in a dry run", withoutIstioAuthn)
 		evidence.API("istiod of the release before", "did not begin to deploy Gateways, and was restarted: %d", restarted+1)
 	}
 }
 
 // begins says whether an istiod begins to deploy Gateways; it tells so in its log.
 func begins(ctx context.Context, pod *corev1.Pod) bool {
-	err := wait.PollUntilContextTimeout(ctx, timing.Poll, timing.Begun, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, timing.Poll, timing.Begun(), true, func(ctx context.Context) (bool, error) {
 		log, err := kube.Shared().Logs(ctx, pod.Namespace, pod.Name, "discovery", time.Time{})
 		return err == nil && strings.Contains(log, "controller=gateway deployment"), nil
 	})

@@ -33,7 +33,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 	var b *bed
 
 	evidence.BeforeAll(func(ctx SpecContext) {
-		bounded, cancel := context.WithTimeout(ctx, timing.Provisioning)
+		bounded, cancel := context.WithTimeout(ctx, timing.Provisioning())
 		DeferCleanup(cancel)
 		installer := newCluster(bounded, "in-place")
 		install(bounded, installer, before(), inPlace())

@@ -38,7 +38,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 		kube.Apply(ctx, m.ns, "echo/outsider.yaml")
 		workloads := echo.Await(ctx, m.ns, "server", "outsider")
 		m.server, outsider = workloads["server"], workloads["outsider"]
-		Eventually(ctx, outsider.Send, timing.Push, timing.Poll).WithArguments(m.url("http", 80)+"/", 1).Should(match.HaveStatus(http.StatusOK))
+		Eventually(ctx, outsider.Send, timing.Push(), timing.Poll).WithArguments(m.url("http", 80)+"/", 1).Should(match.HaveStatus(http.StatusOK))
 	})
 
 	Describe("because it panics", func() {
@@ -61,7 +61,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 						return "", err
 					}
 					return kube.Shared().Logs(ctx, m.ns, m.server.Pod.Name, sidecar.Container, time.Time{})
-				}, timing.Push, timing.Poll).Should(ContainSubstring(plugin+": panics"), "log of the server's sidecar")
+				}, timing.Push(), timing.Poll).Should(ContainSubstring(plugin+": panics"), "log of the server's sidecar")
 
 				By("measuring once")
 				answers := outsider.Measure(ctx, m.url("http", port)+"/", requests)
@@ -86,7 +86,7 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 
 		BeforeEach(func(ctx SpecContext) {
 			By("waiting until the agent has looked for the module and the server's proxy has the filter")
-			Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).Should(haveFailedFetch(), "%s", counterOfFetches)
+			Eventually(ctx, fetchesOf(m.server), timing.Push(), timing.Poll).Should(haveFailedFetch(), "%s", counterOfFetches)
 			recordFetches(ctx, m.server)
 			sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(port, m.filter("missing"), tcpProxy))
 		})
@@ -144,12 +144,12 @@ var _ = Describe("A WasmPlugin that cannot run", Ordered, ContinueOnFailure, Spe
 		It("with FAIL_CLOSE keeps a new workload closed until its module can be had", func(ctx SpecContext) {
 			By("starting the workload")
 			kube.Apply(ctx, m.ns, "wasmplugin/late.yaml")
-			Eventually(ctx, podsOf(m.ns, "late"), timing.Rollout, timing.Poll).
+			Eventually(ctx, podsOf(m.ns, "late"), timing.Rollout(), timing.Poll).
 				Should(HaveExactElements(HaveField("Status.ContainerStatuses", ContainElement(And(HaveField("Name", echo.Container), HaveField("Ready", true))))))
 			pods, err := podsOf(m.ns, "late")(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			late := &echo.Workload{Namespace: m.ns, Name: "late", Pod: &pods[0]}
-			Eventually(ctx, fetchesOf(late), timing.Push, timing.Poll).Should(haveFailedFetch(), "%s", counterOfFetches)
+			Eventually(ctx, fetchesOf(late), timing.Push(), timing.Poll).Should(haveFailedFetch(), "%s", counterOfFetches)
 			recordFetches(ctx, late)
 
 			By("measuring once, past its Service, which has no pod that is ready")
@@ -183,7 +183,7 @@ func withoutModule(m *mesh, fixture string) {
 	})
 	BeforeEach(func(ctx SpecContext) {
 		By("waiting until the agent of the running server has looked for the module")
-		Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).
+		Eventually(ctx, fetchesOf(m.server), timing.Push(), timing.Poll).
 			Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", before[downloadFailure])), "%s", counterOfFetches)
 		recordFetches(ctx, m.server)
 	})

@@ -53,10 +53,10 @@ func ofGateway(m *mesh, trusted **x509.CertPool) {
 		before, err := logged(ctx, held, "entering")
 		Expect(err).NotTo(HaveOccurred())
 		for _, url := range []string{"https://" + firstHost + "/", "https://" + secondHost + "/", "http://" + firstHost + ":9000/"} {
-			Eventually(ctx, visitor.Send, timing.Push, timing.Poll).WithArguments(url, 1).Should(match.HaveStatus(http.StatusOK), "%s", url)
+			Eventually(ctx, visitor.Send, timing.Push(), timing.Poll).WithArguments(url, 1).Should(match.HaveStatus(http.StatusOK), "%s", url)
 		}
 		// What the log has of them, of the first HTTPS server and the TCP server at least, is not to come among what a spec counts.
-		Eventually(ctx, begunSince(held, "entering", before), timing.Push, timing.Poll).Should(BeNumerically(">=", 2), "connections that plugin entering has logged in %s", held)
+		Eventually(ctx, begunSince(held, "entering", before), timing.Push(), timing.Poll).Should(BeNumerically(">=", 2), "connections that plugin entering has logged in %s", held)
 	})
 
 	// visit makes requests, each on its own connection, and asserts that the plugin saw all of those.
@@ -67,7 +67,7 @@ func ofGateway(m *mesh, trusted **x509.CertPool) {
 		answers := visitor.Measure(ctx, url, requests)
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
 		Expect(answers).To(match.BeServedBy(m.server))
-		Eventually(ctx, begunSince(held, "entering", before), timing.Push, timing.Poll).Should(Equal(requests), "connections that plugin entering has logged in %s", held)
+		Eventually(ctx, begunSince(held, "entering", before), timing.Push(), timing.Poll).Should(Equal(requests), "connections that plugin entering has logged in %s", held)
 		evidence.Traffic("connections that plugin entering saw in "+held.String(), "%d", requests)
 		evidence.Replay("kubectl logs -n %s %s -c %s | grep 'wasm log'", held.Namespace, held.Pod, sidecar.Container)
 	}

@@ -101,7 +101,7 @@ func ofRequests(m *mesh) {
 			By("looking at the proxies of both sides")
 			listener := fmt.Sprintf("0.0.0.0_%d", port)
 			sidecar.AwaitInbound(ctx, m.server, inbound)
-			Eventually(ctx, sidecar.Of(m.client).HTTPFilters, timing.Push, timing.Poll).WithArguments(listener).
+			Eventually(ctx, sidecar.Of(m.client).HTTPFilters, timing.Push(), timing.Poll).WithArguments(listener).
 				Should(outbound, "HTTP filters of listener %s of the client's sidecar", listener)
 			sidecar.ReplayDump(m.client, "dynamic_listeners")
 
@@ -130,7 +130,7 @@ func ofRequests(m *mesh) {
 		By("looking at the server's proxy and its agent")
 		m.awaitModule(ctx, "missing", allowHTTP)
 		sidecar.AwaitInbound(ctx, m.server, match.HaveHTTPFilter(port, m.filter("missing")))
-		Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", 0)), "%s", counterOfFetches)
+		Eventually(ctx, fetchesOf(m.server), timing.Push(), timing.Poll).Should(HaveKeyWithValue(downloadFailure, BeNumerically(">", 0)), "%s", counterOfFetches)
 		recordFetches(ctx, m.server)
 
 		By("measuring once")
@@ -144,7 +144,7 @@ func ofRequests(m *mesh) {
 		const port = 8088
 		By("naming another checksum")
 		m.awaitModule(ctx, "checked", allowHTTP)
-		Eventually(ctx, fetchesOf(m.server), timing.Push, timing.Poll).Should(HaveKeyWithValue(checksumMismatch, BeNumerically(">", 0)), "%s", counterOfFetches)
+		Eventually(ctx, fetchesOf(m.server), timing.Push(), timing.Poll).Should(HaveKeyWithValue(checksumMismatch, BeNumerically(">", 0)), "%s", counterOfFetches)
 		recordFetches(ctx, m.server)
 		answers := m.ask(ctx, port)
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
@@ -160,7 +160,7 @@ func ofRequests(m *mesh) {
 		evidence.Config("module of "+m.filter("checked"), "%s", module)
 		Expect(strings.TrimSuffix(path.Base(module), ".wasm")).To(Equal(checksum), "name of the module's file")
 		// The configuration is the main thread's; a probe tells when the worker has it.
-		Eventually(ctx, m.client.Send, timing.Push, timing.Poll).WithArguments(m.url("http", port)+"/", 1).Should(match.HaveRequestHeader(header, "checked"))
+		Eventually(ctx, m.client.Send, timing.Push(), timing.Poll).WithArguments(m.url("http", port)+"/", 1).Should(match.HaveRequestHeader(header, "checked"))
 
 		By("measuring once")
 		Expect(m.ask(ctx, port)).To(match.HaveRequestHeader(header, "checked"))

@@ -81,7 +81,7 @@ func (m mesh) ask(ctx context.Context, port int) echo.Answers {
 // awaitConfigured waits until a proxy uses a configuration of that message for the plugin's filter.
 func awaitConfigured(ctx context.Context, held proxy.Proxy, filter, message string) {
 	GinkgoHelper()
-	Eventually(ctx, held.DiscoveredFilters, timing.Push, timing.Poll).Should(HaveKeyWithValue(filter, message), "%s, configuration of filters", held)
+	Eventually(ctx, held.DiscoveredFilters, timing.Push(), timing.Poll).Should(HaveKeyWithValue(filter, message), "%s, configuration of filters", held)
 	evidence.Config("filter "+filter+" of "+held.String(), "%s", message)
 	evidence.Replay("kubectl exec -n %s %s -c %s -- pilot-agent request GET 'config_dump?mask=ecds_filters'", held.Namespace, held.Pod, sidecar.Container)
 }

@@ -56,7 +56,7 @@ func (m mesh) connect(ctx context.Context, port int, held proxy.Proxy, plugin st
 		after, err := logged(ctx, held, plugin)
 		seen = after.since(before)
 		return min(seen.begun, len(seen.ended)), err
-	}, timing.Push, timing.Poll).Should(BeNumerically(">=", atLeast), "connections that plugin %s has logged in %s from begin to end", plugin, held)
+	}, timing.Push(), timing.Poll).Should(BeNumerically(">=", atLeast), "connections that plugin %s has logged in %s from begin to end", plugin, held)
 	evidence.Traffic("connections that plugin "+plugin+" saw in "+held.String(), "%s", seen)
 	evidence.Replay("kubectl logs -n %s %s -c %s | grep 'wasm log'", held.Namespace, held.Pod, sidecar.Container)
 	return answers, seen
@@ -104,7 +104,7 @@ func ofConnections(m *mesh) {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(m.ask(ctx, port)).To(match.HaveStatus(http.StatusOK))
 		// How many requests share a connection is for the client's sidecar to decide.
-		Eventually(ctx, begunSince(held, "counting-requests", before), timing.Push, timing.Poll).
+		Eventually(ctx, begunSince(held, "counting-requests", before), timing.Push(), timing.Poll).
 			Should(BeNumerically(">", 0), "connections that plugin counting-requests has logged in %s", held)
 	})
 

@@ -17,7 +17,7 @@ import (
 // Own makes a cluster that only the current Ordered container uses, for what would change the shared one
 // for everybody: another root, another version's CRDs, a plugin on the node. Until the container ends it
 // is what kube.Shared gives in this process; then it is deleted whole, so that what is made in it needs no
-// cleanup. Call it in a BeforeAll that has a NodeTimeout of timing.Provisioning. Nothing is installed in it,
+// cleanup. Call it in a BeforeAll that has a NodeTimeout of timing.Longest. Nothing is installed in it,
 // and its node may not be ready yet.
 func Own(ctx context.Context, name string) *kube.Client {
 	ginkgo.GinkgoHelper()
@@ -31,7 +31,7 @@ func Own(ctx context.Context, name string) *kube.Client {
 	// Before the cluster exists: an interrupt may leave half of one.
 	ginkgo.DeferCleanup(func(ginkgo.SpecContext) {
 		gomega.Expect(Delete(full, job.Network, kubeconfig, log)).To(gomega.Succeed())
-	}, ginkgo.NodeTimeout(timing.Gone))
+	}, ginkgo.NodeTimeout(timing.Longest))
 	client, err := Create(ctx, Options{Name: full, Network: job.Network, Cell: &job.Cell, Kubeconfig: kubeconfig, Log: log})
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	client.Disposable = true

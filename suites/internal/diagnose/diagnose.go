@@ -155,7 +155,7 @@ func (c *collector) runAll(ctx context.Context, tasks []task) {
 	for _, t := range tasks {
 		group.Go(func() error {
 			// One pod that does not answer must not use up the time of all.
-			ctx, cancel := context.WithTimeout(ctx, timing.Request)
+			ctx, cancel := context.WithTimeout(ctx, timing.Request())
 			defer cancel()
 			if err := t.run(ctx); err != nil {
 				c.note(t.what, err)
@@ -200,7 +200,7 @@ func (c *collector) write(name string, content []byte) error {
 }
 
 func (c *collector) pods(ctx context.Context, namespace string) ([]corev1.Pod, error) {
-	ctx, cancel := context.WithTimeout(ctx, timing.Request)
+	ctx, cancel := context.WithTimeout(ctx, timing.Request())
 	defer cancel()
 	list, err := c.client.Clientset.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {

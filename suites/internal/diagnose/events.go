@@ -26,7 +26,7 @@ func (c *collector) events(ctx context.Context, namespace string) error {
 
 // podEvents is for the summary, which is worth writing without them.
 func (c *collector) podEvents(ctx context.Context, namespace string) []corev1.Event {
-	ctx, cancel := context.WithTimeout(ctx, timing.Request)
+	ctx, cancel := context.WithTimeout(ctx, timing.Request())
 	defer cancel()
 	list, err := c.client.Clientset.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=Pod"})
 	if err != nil {

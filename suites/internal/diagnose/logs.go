@@ -115,7 +115,7 @@ func (c *collector) nodeTasks(ctx context.Context) []task {
 
 // labelled lists the pods of all namespaces that a selector finds. An error is noted already.
 func (c *collector) labelled(ctx context.Context, selector string) ([]corev1.Pod, error) {
-	ctx, cancel := context.WithTimeout(ctx, timing.Request)
+	ctx, cancel := context.WithTimeout(ctx, timing.Request())
 	defer cancel()
 	list, err := c.client.Clientset.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {

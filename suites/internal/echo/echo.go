@@ -102,7 +102,7 @@ func await(ctx context.Context, client *kube.Client, namespace, name string) (*W
 // that a rollout may take.
 func podsCanBeMade(ctx context.Context, client kubernetes.Interface, namespace, name string) error {
 	var refused *appsv1.DeploymentCondition
-	err := wait.PollUntilContextTimeout(ctx, timing.Poll, timing.Push, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, timing.Poll, timing.Push(), true, func(ctx context.Context) (bool, error) {
 		deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return false, fmt.Errorf("read deployment %s/%s: %w", namespace, name, err)
@@ -116,7 +116,7 @@ func podsCanBeMade(ctx context.Context, client kubernetes.Interface, namespace, 
 		return deployment.Status.Replicas > 0, nil
 	})
 	if err != nil && refused != nil {
-		return fmt.Errorf("deployment %s/%s gets no pod after %s: %s: %s", namespace, name, timing.Push, refused.Reason, refused.Message)
+		return fmt.Errorf("deployment %s/%s gets no pod after %s: %s: %s", namespace, name, timing.Push(), refused.Reason, refused.Message)
 	}
 	if wait.Interrupted(err) && ctx.Err() == nil {
 		// Slow, but not refused: the rollout's own wait goes on.

@@ -43,7 +43,7 @@ func Restart(ctx context.Context, workload *Workload) *Workload {
 		}
 		fresh.Pod, err = successor(workload.Pod, pods.Items)
 		return err
-	}, timing.Push, timing.Poll).Should(gomega.Succeed(), "the restart of %s/%s", namespace, name)
+	}, timing.Push(), timing.Poll).Should(gomega.Succeed(), "the restart of %s/%s", namespace, name)
 	return fresh
 }
 

@@ -115,7 +115,7 @@ func (w *Workload) Send(ctx context.Context, url string, count int, options ...O
 }
 
 // timeout bounds a whole set of requests.
-func timeout(count int) time.Duration { return timing.Request * time.Duration(1+count/atOnce) }
+func timeout(count int) time.Duration { return timing.Request() * time.Duration(1+count/atOnce) }
 
 // byAddress puts the address of a Service into a URL that has its full name, where that changes nothing but that DNS is not
 // asked: the echo program lets some seconds pass until a connection stands (istio.io/istio, pkg/test/echo/common/util.go,

@@ -53,7 +53,7 @@ func (v Visitor) Send(ctx context.Context, url string, count int, headers ...htt
 		roots = x509.NewCertPool()
 	}
 	client := &http.Client{
-		Timeout: cmp.Or(v.Patience, timing.Request),
+		Timeout: cmp.Or(v.Patience, timing.Request()),
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: kube.KeepNone,
 			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},

@@ -37,7 +37,7 @@ func Dump(ctx context.Context, namespaces []string) {
 		return
 	}
 	taken = attempt
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics())
 	defer cancel()
 	dir, err := diagnose.Spec(ctx, kube.Shared(), job.Path(kindconfig.DiagnosticsDir), id, slices.Compact(namespaces), report.StartTime)
 	if err != nil {

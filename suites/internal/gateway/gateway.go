@@ -48,8 +48,8 @@ func Service(namespace, gateway string) func(context.Context) (*corev1.Service, 
 // AwaitManaged waits until istiod has made a Gateway's Deployment and Service, in that order.
 func AwaitManaged(ctx context.Context, namespace, gateway string) {
 	GinkgoHelper()
-	Eventually(ctx, Service(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil(), "istiod makes no Service for Gateway %s/%s", namespace, gateway)
-	Eventually(ctx, Deployment(namespace, gateway), timing.Push, timing.Poll).ShouldNot(BeNil(), "istiod makes no Deployment for Gateway %s/%s", namespace, gateway)
+	Eventually(ctx, Service(namespace, gateway), timing.Push(), timing.Poll).ShouldNot(BeNil(), "istiod makes no Service for Gateway %s/%s", namespace, gateway)
+	Eventually(ctx, Deployment(namespace, gateway), timing.Push(), timing.Poll).ShouldNot(BeNil(), "istiod makes no Deployment for Gateway %s/%s", namespace, gateway)
 }
 
 // AwaitProgrammed waits until a Gateway's proxy runs and its status gives one address of that
@@ -62,7 +62,7 @@ func AwaitProgrammed(ctx context.Context, namespace, name string, kind gatewayv1
 		return diagnose.PodsNotReady(ctx, kube.Shared(), namespace)
 	})
 	var address string
-	Eventually(ctx, Get(namespace, name), timing.Push, timing.Poll).Should(SatisfyAll(
+	Eventually(ctx, Get(namespace, name), timing.Push(), timing.Poll).Should(SatisfyAll(
 		match.HaveCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, gatewayv1.GatewayReasonAccepted),
 		match.HaveCondition(gatewayv1.GatewayConditionProgrammed, metav1.ConditionTrue, gatewayv1.GatewayReasonProgrammed),
 		match.HaveAddress(kind),

@@ -31,7 +31,7 @@ func (b Binary) Dashboard(ctx context.Context, arguments ...string) *Dashboard {
 	ginkgo.GinkgoHelper()
 	line := Line(b.Name, "", arguments)
 	// It outlives the steps of the spec that starts it.
-	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Rollout)
+	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Rollout())
 	cmd := b.command(running, kubeconfig(), arguments)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -58,7 +58,7 @@ func (b Binary) Dashboard(ctx context.Context, arguments ...string) *Dashboard {
 	ginkgo.DeferCleanup(func() { _, _ = stop() })
 	evidence.Replay("%s", line)
 
-	patience, done := context.WithTimeout(ctx, timing.Push)
+	patience, done := context.WithTimeout(ctx, timing.Push())
 	defer done()
 	select {
 	case url := <-address:
@@ -79,7 +79,7 @@ func (d *Dashboard) Stop() (Outcome, error) { return d.stop() }
 
 // Get asks for a path of what is behind the forwarded port.
 func (d *Dashboard) Get(ctx context.Context, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, timing.Request)
+	ctx, cancel := context.WithTimeout(ctx, timing.Request())
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(d.URL, "/")+path, nil)
 	if err != nil {

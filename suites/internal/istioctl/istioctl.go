@@ -115,7 +115,7 @@ func kubeconfig() string { return kube.Shared().Kubeconfig }
 
 func (b Binary) run(ctx context.Context, kubeconfig, answer string, arguments []string) Outcome {
 	ginkgo.GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
 	cmd := b.command(ctx, kubeconfig, arguments)
 	cmd.Stdin = strings.NewReader(answer)
@@ -125,7 +125,7 @@ func (b Binary) run(ctx context.Context, kubeconfig, answer string, arguments []
 	outcome := Outcome{Command: Line(b.Name, answer, arguments), Stdout: stdout.String(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() != nil {
-		ginkgo.Fail(fmt.Sprintf("%q did not end within %s, and said by then: %s", outcome.Command, timing.Rollout, outcome.said()))
+		ginkgo.Fail(fmt.Sprintf("%q did not end within %s, and said by then: %s", outcome.Command, timing.Rollout(), outcome.said()))
 	}
 	if err != nil && !errors.As(err, &exit) {
 		ginkgo.Fail(fmt.Sprintf("%s: %v; %s", outcome.Command, err, outcome))

@@ -31,7 +31,7 @@ func Apply(ctx context.Context, namespace, fixture string) []*unstructured.Unstr
 		ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
 			gomega.Expect(ctrl.IgnoreNotFound(client.Client.Delete(ctx, object))).To(gomega.Succeed())
 			gomega.Expect(client.WaitGone(ctx, object)).To(gomega.Succeed())
-		}, ginkgo.NodeTimeout(2*timing.Gone))
+		}, ginkgo.NodeTimeout(timing.Longest))
 	}
 	gomega.Expect(err).NotTo(gomega.HaveOccurred(), "apply "+fixture)
 	evidence.Replay("%s", applyCommand(namespace, fixture))

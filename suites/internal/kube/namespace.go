@@ -92,7 +92,7 @@ func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
 		}
 		forget(name)
 		// More than the wait's own bound, so that its message says what holds the namespace.
-	}, ginkgo.NodeTimeout(2*timing.Gone))
+	}, ginkgo.NodeTimeout(timing.Longest))
 
 	evidence.Replay("kubectl create namespace %s", name)
 	if len(labels) > 0 {
@@ -105,7 +105,7 @@ func NewNamespace(ctx context.Context, prefix string, labels ...string) string {
 // dry run; the API server waits a second or two for it, by itself.
 func AwaitAccount(ctx context.Context, namespace string) {
 	ginkgo.GinkgoHelper()
-	gomega.Eventually(ctx, Getter[corev1.ServiceAccount](namespace, "default"), timing.Push, timing.Poll).ShouldNot(gomega.BeNil(), "service account default of %s", namespace)
+	gomega.Eventually(ctx, Getter[corev1.ServiceAccount](namespace, "default"), timing.Push(), timing.Poll).ShouldNot(gomega.BeNil(), "service account default of %s", namespace)
 }
 
 // CreateNamespace makes a namespace whose name begins with prefix and is used by nobody else.
@@ -143,7 +143,7 @@ func (c *Client) DeleteNamespace(ctx context.Context, name string) error {
 
 // waitPodsGone waits until a namespace, which takes no new ones, has no pods.
 func (c *Client) waitPodsGone(ctx context.Context, namespace string) error {
-	ctx, cancel := context.WithTimeout(ctx, timing.Gone)
+	ctx, cancel := context.WithTimeout(ctx, timing.Gone())
 	defer cancel()
 	var pods corev1.PodList
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {

@@ -25,7 +25,7 @@ import (
 // its current template and available. A pod that will never start ends the wait at once, with
 // the pod's own message.
 func (c *Client) WaitAvailable(ctx context.Context, namespace, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -151,7 +151,7 @@ func stuck(pod *corev1.Pod) error {
 
 // WaitGone waits until an object no longer exists.
 func (c *Client) WaitGone(ctx context.Context, object ctrl.Object) error {
-	ctx, cancel := context.WithTimeout(ctx, timing.Gone)
+	ctx, cancel := context.WithTimeout(ctx, timing.Gone())
 	defer cancel()
 	kind := fmt.Sprintf("%T", object)
 	if gvk, err := c.Client.GroupVersionKindFor(object); err == nil {

@@ -111,7 +111,7 @@ func configure(ctx context.Context, client *kube.Client, addresses string) error
 			object("L2Advertisement", map[string]any{"ipAddressPools": []any{"kind-network"}}),
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
 	var last error
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
@@ -133,7 +133,7 @@ func object(kind string, spec map[string]any) *unstructured.Unstructured {
 
 // speakerReady waits for the pod that answers ARP for the addresses.
 func speakerReady(ctx context.Context, client *kube.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
 	state := "no such DaemonSet"
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {

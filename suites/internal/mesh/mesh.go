@@ -92,7 +92,7 @@ func Beside() []ControlPlane { return []ControlPlane{Stock(), Alias(), Switched(
 // Await waits until a plane that is installed beside the first specs can be used: istiod is available and
 // its injector answers.
 func Await(ctx context.Context, client *kube.Client, plane ControlPlane) error {
-	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning)
+	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning())
 	defer cancel()
 	if err := client.WaitAvailable(ctx, Namespace, plane.Deployment()); err != nil {
 		return fmt.Errorf("the plane %s: %w", plane.Name, err)
@@ -142,11 +142,11 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	if err := os.WriteFile(file, plane.Operator, 0o644); err != nil {
 		return problem.Environment("cannot write the operator file", file, "", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
 	var tail bytes.Buffer
 	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, "install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig,
-		"--filename", file, "--set", "hub="+i.Cell.Hub, "--set", "tag="+i.Cell.Tag, "--readiness-timeout", timing.Rollout.String())
+		"--filename", file, "--set", "hub="+i.Cell.Hub, "--set", "tag="+i.Cell.Tag, "--readiness-timeout", timing.Rollout().String())
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(i.Log, &tail), io.MultiWriter(i.Log, &tail)
 	cmd.WaitDelay = time.Second
 
@@ -225,7 +225,7 @@ func trusted(config *admissionv1.MutatingWebhookConfiguration) error {
 
 // GatewayClassAccepted waits until istiod's controller has accepted its class and gives the controller's name.
 func GatewayClassAccepted(ctx context.Context, client *kube.Client) (controller string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout)
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
 	state := "no such GatewayClass"
 	err = wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {

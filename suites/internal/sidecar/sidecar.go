@@ -33,7 +33,7 @@ func Inbound(workload *echo.Workload) func(context.Context) ([]envoy.Chain, erro
 // AwaitInbound waits until a workload's sidecar lets requests in as the matcher wants.
 func AwaitInbound(ctx context.Context, workload *echo.Workload, want types.GomegaMatcher) {
 	GinkgoHelper()
-	Eventually(ctx, Inbound(workload), timing.Push, timing.Poll).Should(want, "sidecar of %s.%s", workload.Name, workload.Namespace)
+	Eventually(ctx, Inbound(workload), timing.Push(), timing.Poll).Should(want, "sidecar of %s.%s", workload.Name, workload.Namespace)
 	ReplayDump(workload, "dynamic_listeners")
 }
 
@@ -42,7 +42,7 @@ func AwaitInbound(ctx context.Context, workload *echo.Workload, want types.Gomeg
 func AwaitReach(ctx context.Context, from, to *echo.Workload) {
 	GinkgoHelper()
 	cluster := "outbound|80||" + to.Name + "." + to.Namespace + ".svc.cluster.local"
-	Eventually(ctx, Of(from).EndpointsOf, timing.Push, timing.Poll).WithArguments(cluster).
+	Eventually(ctx, Of(from).EndpointsOf, timing.Push(), timing.Poll).WithArguments(cluster).
 		Should(ConsistOf(And(HaveField("Address", HavePrefix(to.Pod.Status.PodIP+":")), HaveField("Healthy", BeTrue()))),
 			"sidecar of %s.%s, endpoints of %s", from.Name, from.Namespace, cluster)
 }

@@ -50,7 +50,7 @@ func replaced(pods []corev1.Pod, sets []appsv1.ReplicaSet) []string {
 			continue
 		}
 		began, known := made[owner.UID]
-		if late := pod.CreationTimestamp.Sub(began); known && late > timing.Push {
+		if late := pod.CreationTimestamp.Sub(began); known && late > timing.Push() {
 			findings = append(findings, fmt.Sprintf("%s/%s was made %s after %s %s, in place of a pod that is gone",
 				pod.Namespace, pod.Name, late, owner.Kind, owner.Name))
 		}

@@ -33,7 +33,7 @@ func Apply(ctx context.Context, namespace string, proxies ...proxy.Proxy) {
 	kube.Apply(ctx, namespace, "standin/istio-authn.yaml")
 	DeferCleanup(func(ctx SpecContext) { withdraw(ctx, namespace, proxies) })
 	for _, held := range proxies {
-		Eventually(ctx, held.Clusters, timing.Push, timing.Poll).Should(ContainElement(HaveField("Name", mark)),
+		Eventually(ctx, held.Clusters, timing.Push(), timing.Poll).Should(ContainElement(HaveField("Name", mark)),
 			"istiod does not know of the stand-in for %s, by the clusters of %s", Filter, held)
 		evidence.Replay("kubectl exec -n %s %s -c %s -- pilot-agent request GET clusters | grep %s", held.Namespace, held.Pod, sidecar.Container, mark)
 	}
@@ -43,7 +43,7 @@ func withdraw(ctx context.Context, namespace string, proxies []proxy.Proxy) {
 	GinkgoHelper()
 	Expect(kube.Shared().Client.DeleteAllOf(ctx, &securityv1.RequestAuthentication{}, ctrl.InNamespace(namespace))).To(Succeed())
 	for _, held := range proxies {
-		Eventually(ctx, stands, timing.Push, timing.Poll).WithArguments(held).
+		Eventually(ctx, stands, timing.Push(), timing.Poll).WithArguments(held).
 			Should(BeFalse(), "%s keeps %s without a RequestAuthentication", held, Filter)
 	}
 }

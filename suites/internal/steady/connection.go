@@ -107,14 +107,14 @@ func (c *Connection) run(ctx context.Context, conn net.Conn, pause time.Duration
 	}
 }
 
-// errNoAnswer is what a connection breaks with that takes requests and says nothing.
-var errNoAnswer = fmt.Errorf("no answer within %s", timing.Patience)
+// errNoAnswer is why a connection that accepts requests and never responds counts as broken, after timing.Patience.
+var errNoAnswer = errors.New("no answer")
 
 // exchange makes one request on a connection and takes in its answer.
 func exchange(conn net.Conn, reader *bufio.Reader) error {
 	// Deadlines mean nothing to a connection through the API server.
 	late := make(chan struct{})
-	timer := time.AfterFunc(timing.Patience, func() { close(late); _ = conn.Close() })
+	timer := time.AfterFunc(timing.Patience(), func() { close(late); _ = conn.Close() })
 	defer timer.Stop()
 	err := request(conn, reader)
 	select {

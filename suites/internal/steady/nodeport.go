@@ -24,8 +24,8 @@ func Through(ctx context.Context, namespace, name, service string) *Requests {
 	GinkgoHelper()
 	visitor, url := NodePort(ctx, namespace, service)
 	Eventually(ctx, func(ctx context.Context) (echo.Answers, error) { return visitor.Send(ctx, url, first) },
-		timing.Push, timing.Poll).Should(match.HaveStatus(200), name)
-	visitor.Patience = timing.Patience
+		timing.Push(), timing.Poll).Should(match.HaveStatus(200), name)
+	visitor.Patience = timing.Patience()
 	return Start(ctx, name, Visitor{Visitor: visitor}, url)
 }
 
