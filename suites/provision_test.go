@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	"golang.org/x/sync/errgroup"
 
+	"mesh-conformance/hack/gate"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/gatewayapi"
@@ -50,7 +51,8 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 	if kept, facts := reusable(ctx, job, log); kept != nil {
 		provisioned = kept
 		step("an earlier run's cluster is reused as it is")
-		return facts, nil
+		_, err := begin(ctx, job, -1)
+		return facts, err
 	}
 	client, err := cluster.Create(ctx, cluster.Options{Name: job.Cluster, Network: job.Network, Cell: &job.Cell, Kubeconfig: job.Kubeconfig, Log: log})
 	if err != nil {
@@ -91,10 +93,37 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 	if err := group.Wait(); err != nil {
 		return facts, err
 	}
+	width, err := begin(ctx, job, time.Since(begun).Seconds())
+	if err != nil {
+		return facts, err
+	}
+	if width == 1 {
+		// A machine that carries one process would carry these control planes beside it no better.
+		if err := settle(ctx, job, client, facts); err != nil {
+			return facts, err
+		}
+		step("the other control planes are ready")
+	}
 	step("the first spec may start")
-	settled = make(chan error, 1)
-	go func() { settled <- settle(context.WithoutCancel(ctx), job, client, facts) }()
+	if width > 1 {
+		settled = make(chan error, 1)
+		go func() { settled <- settle(context.WithoutCancel(ctx), job, client, facts) }()
+	}
 	return facts, nil
+}
+
+// begin tells the driver how many seconds provisioning took, a negative number where a kept cluster is reused, and returns how many
+// processes may run specs at first.
+func begin(ctx context.Context, job *kindconfig.Job, seconds float64) (width int, err error) {
+	if job.Gate == "" {
+		return job.Procs, nil
+	}
+	state, err := gate.Provisioned(ctx, job.Gate, seconds)
+	if err != nil {
+		return 0, problem.Environment("the suite cannot reach its driver", job.Gate, "start the suite through qualify run", err)
+	}
+	stretch(state)
+	return state.Width, nil
 }
 
 // settled gives what became of settle, once; it is nil in the processes that do not provision and where a

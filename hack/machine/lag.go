@@ -17,14 +17,19 @@ type Lag struct {
 	// Subject is the share, from 0 to 1, of the used processor time that the build under test used; Busiest names its busiest program.
 	Subject float64 `json:"subject"`
 	Busiest string  `json:"busiest,omitempty"`
+	// Factor is by how much time limits were stretched when the stretch began; at least 1.
+	Factor float64 `json:"factor"`
 }
 
-// Bounds above which a machine is starved. A quiet run with five processes on two cores stays below half of each; the runs that failed for
-// no fault of the product had 45 to 60 runnable threads per core.
 const (
-	starvedRunnable = 20.0
-	starvedLate     = 25.0
-	starvedWorst    = 1500.0
+	// usualRunnable is the number of runnable threads per core that a quiet run with five processes on two cores does not exceed
+	// for long.
+	usualRunnable = 12.0
+	// usualLate is such a run's mean lateness in milliseconds, and latePerFactor what each further multiple of slowness adds: under a
+	// quota of half a core a ticker of 50 ms is 35 ms late, and provisioning takes four times as long.
+	usualLate, latePerFactor = 5.0, 10.0
+	// tolerance is how many times slower than its limits allow for a machine may be before a time-out says nothing.
+	tolerance = 1.5
 )
 
 // greedy is the share of the used processor time above which the build under test is what starves the machine. In a quiet run
@@ -36,9 +41,11 @@ func Between(samples []Sample, from, to time.Time) Lag {
 	var lag Lag
 	most := 0.0
 	for _, s := range samples {
-		begun := s.At.Add(-time.Duration(s.Seconds * float64(time.Second)))
-		if !s.At.After(from) || !begun.Before(to) || s.Seconds <= 0 {
+		if !s.At.After(from) || !s.begun().Before(to) || s.Seconds <= 0 {
 			continue
+		}
+		if lag.Seconds == 0 {
+			lag.Factor = s.Factor
 		}
 		lag.Seconds += s.Seconds
 		lag.Late += s.Late * s.Seconds
@@ -54,22 +61,27 @@ func Between(samples []Sample, from, to time.Time) Lag {
 		lag.Runnable /= lag.Seconds
 		lag.Subject /= lag.Seconds
 	}
+	lag.Factor = max(lag.Factor, 1)
 	return lag
 }
 
-// Starved reports whether a time-out in the stretch says nothing about the product, and why, in words for a report.
+// Load is how busy the machine is in comparison with a quiet run of five processes on two cores, whose load stays below 1.
+func (l Lag) Load() float64 {
+	return max(0, l.Runnable/usualRunnable, 1+(l.Late-usualLate)/latePerFactor)
+}
+
+// Slowness estimates how many times longer the machine takes than in a quiet run; at least 1.
+func (l Lag) Slowness() float64 { return max(1, l.Load()) }
+
+// Starved reports whether a wait that ran out in the stretch says nothing about the product, because the machine was slower than the
+// wait's limit allowed for. why says so in words for a report.
 func (l Lag) Starved() (why string, starved bool) {
-	switch {
-	case l.Seconds == 0:
+	if l.Seconds == 0 || l.Slowness() <= tolerance*l.Factor {
 		return "", false
-	case l.Runnable > starvedRunnable:
-		return fmt.Sprintf("%.0f threads per core ran or waited for a core (bound %.0f)", l.Runnable, starvedRunnable), true
-	case l.Late > starvedLate:
-		return fmt.Sprintf("a timer fired %.0f ms late on average (bound %.0f ms)", l.Late, starvedLate), true
-	case l.Worst > starvedWorst:
-		return fmt.Sprintf("a timer fired %.1f s late (bound %.1f s)", l.Worst/1000, starvedWorst/1000), true
 	}
-	return "", false
+	return fmt.Sprintf("the machine was %.1f times slower than a quiet one, and the limit allowed for %.1f times: "+
+		"%.0f threads per core ran or waited for a core, and a timer fired %.0f ms late on average",
+		l.Slowness(), l.Factor, l.Runnable, l.Late), true
 }
 
 // BySubject reports whether the build under test itself is what used the processors, and how, in words for a report. Then a time-out

@@ -35,7 +35,11 @@ type Sample struct {
 	Width   int `json:"width"`
 	Holding int `json:"holding"`
 	Waiting int `json:"waiting"`
+	// Factor is by how much the suite's time limits are stretched; at least 1.
+	Factor float64 `json:"factor"`
 }
+
+func (s Sample) begun() time.Time { return s.At.Add(-time.Duration(s.Seconds * float64(time.Second))) }
 
 // Load reads the samples that a run has written so far, oldest first. A file that does not exist has none; a last line that is still
 // being written is left out.

@@ -28,6 +28,8 @@ type runOptions struct {
 	keep, reuse       bool
 	cache, output     string
 	buildOnly         bool
+	// timeoutFactor multiplies the suite's time limits; 0 follows what is measured of the machine.
+	timeoutFactor float64
 	// serial runs upstream's tests in one lane, for the bench.
 	serial bool
 }
@@ -67,7 +69,8 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f.StringVar(&o.istio, "istio", "", "Istio version under test (default: 1.20.0)")
 	f.StringVar(&o.images, "images", images.ChoiceAuto, "where the subject comes from: auto, published or built")
 	f.StringVar(&o.engine, "engine", engine.ChoiceAuto, "container engine: auto, docker or private")
-	f.IntVar(&o.procs, "procs", defaultProcs, "Ginkgo processes")
+	f.IntVar(&o.procs, "procs", defaultProcs, "upper bound of Ginkgo processes that run specs at once; a busy machine gets fewer")
+	f.Float64Var(&o.timeoutFactor, "timeout-factor", 0, "multiply the suite's time limits by this number, from 1 to 10 (default: by the measured slowness of the machine)")
 	addPlaceFlags(cmd, &o.cache, &o.output)
 }
 
@@ -142,6 +145,9 @@ func sayTo(out io.Writer) func(format string, args ...any) {
 func (o runOptions) check() error {
 	if o.procs < 1 {
 		return problem.Usage(fmt.Sprintf("--procs is %d", o.procs), "qualify run", "give 1 or more")
+	}
+	if o.timeoutFactor != 0 && (o.timeoutFactor < 1 || o.timeoutFactor > 10) {
+		return problem.Usage(fmt.Sprintf("--timeout-factor is %g", o.timeoutFactor), "qualify run", "give a number from 1 to 10, or leave it out")
 	}
 	for flag, choice := range map[string]struct {
 		value   string

@@ -127,10 +127,15 @@ func (s *site) job(o runOptions, id, minor string, cell *kindconfig.Cell) *kindc
 }
 
 // run runs the suite on a cell and gives its verdict.
-func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindconfig.Job, with suite) error {
+func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindconfig.Job, with suite) (failed error) {
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
 	}
+	paced, err := startPace(ctx, job, o.timeoutFactor, nil, s.say)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, paced.end()) }()
 	if err := errors.Join(job.Save(), s.held.starts(job.Path(kindconfig.JobFile))); err != nil {
 		return err
 	}

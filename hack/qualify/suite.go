@@ -101,7 +101,7 @@ func runSuite(ctx context.Context, shown *display, job *kindconfig.Job, o runOpt
 
 // suiteArguments are Ginkgo's.
 func suiteArguments(job *kindconfig.Job, o runOptions, suite string) []string {
-	args := []string{"run", "--no-color", "--keep-going", "--timeout=2h", "--grace-period=" + interruptedSpec,
+	args := []string{"run", "--no-color", "--keep-going", "--timeout=6h", "--grace-period=" + interruptedSpec,
 		"--poll-progress-after=120s", "--silence-skips", fmt.Sprintf("--procs=%d", job.Procs), "--output-interceptor-mode=none"}
 	args = append(args, filterArguments("--", o.focus, o.labels)...)
 	return append(args, suite, "--", jobFlag(job.Path(kindconfig.JobFile)))
