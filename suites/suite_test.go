@@ -16,6 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"mesh-conformance/hack/gate"
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/failure"
 	"mesh-conformance/suites/internal/kube"
@@ -97,6 +98,11 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	// Whoever kills the driver wants the run to end: all processes of the suite stop, and the first removes
 	// what it made. A signal to one process alone would leave the others at work (ginkgo v2.34).
 	Expect(session.WatchDriver(job.Lock, func() { _ = syscall.Kill(0, syscall.SIGINT) })).To(Succeed())
+	if job.Gate != "" {
+		stop, err := gate.Follow(ctx, job.Gate, stretch)
+		Expect(err).NotTo(HaveOccurred())
+		defer stop()
+	}
 	facts, err := provision(ctx, job)
 	if err != nil {
 		explain(ctx, job, err)

@@ -14,27 +14,43 @@ import (
 // errClosed is the end of a gate, which is the end of the driver.
 var errClosed = errors.New("the driver has closed the gate")
 
-// Enter waits until the gate gives a place, and returns how long that took. follow is called with the gate's state as soon as the place
-// is given, and whenever the factor changes afterwards, from another goroutine. The place is held until leave is called, or the
-// process ends.
+// Enter waits until the gate gives a place to run what, and returns how long that took. follow is called with the gate's state as soon as
+// the place is given, and whenever the factor changes afterwards, from another goroutine. The place is held until leave is called, or
+// the process ends.
 func Enter(ctx context.Context, address, what string, follow func(State)) (leave func(), waited time.Duration, err error) {
 	begun := time.Now()
-	conn, lines, err := ask(ctx, address, request{For: what})
+	leave, err = connect(ctx, address, request{For: what}, follow)
 	if err != nil {
-		return nil, 0, err
+		err = fmt.Errorf("wait at the gate for %s: %w", what, err)
 	}
-	// The context is that of the wait: a place is held beyond it.
+	return leave, time.Since(begun), err
+}
+
+// Follow calls follow with the gate's state, and from another goroutine whenever the factor changes, until stop is called. It asks for
+// no place.
+func Follow(ctx context.Context, address string, follow func(State)) (stop func(), err error) {
+	stop, err = connect(ctx, address, request{}, follow)
+	if err != nil {
+		err = fmt.Errorf("follow the gate: %w", err)
+	}
+	return stop, err
+}
+
+// connect sends a request, and returns after the first reply. The connection stays open until end is called.
+func connect(ctx context.Context, address string, what request, follow func(State)) (end func(), err error) {
+	conn, lines, err := ask(ctx, address, what)
+	if err != nil {
+		return nil, err
+	}
+	// The context is that of the wait: the connection outlives it.
 	unbind := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	first, err := next(lines)
-	if !unbind() && err == nil {
+	if !unbind() || err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
 		_ = conn.Close()
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, time.Since(begun), fmt.Errorf("wait at the gate for %s: %w", what, err)
+		return nil, err
 	}
 	follow(first.State)
 	done := make(chan struct{})
@@ -48,7 +64,7 @@ func Enter(ctx context.Context, address, what string, follow func(State)) (leave
 			follow(later.State)
 		}
 	}()
-	return func() { _ = conn.Close(); <-done }, time.Since(begun), nil
+	return func() { _ = conn.Close(); <-done }, nil
 }
 
 // Provisioned tells the gate how many seconds it took to make the shared cluster ready, a negative number where a kept cluster is

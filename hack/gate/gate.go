@@ -26,7 +26,7 @@ type State struct {
 type request struct {
 	// Provisioned is how long it took to make the shared cluster ready, in seconds; 0 on connections that ask for a place.
 	Provisioned float64 `json:"provisioned,omitempty"`
-	// For says for what a place is asked.
+	// For says for what a place is asked; empty asks for none, only for the state and its changes.
 	For string `json:"for,omitempty"`
 }
 
@@ -47,6 +47,8 @@ type Gate struct {
 	state   State
 	holding map[*place]bool
 	waiting []*place
+	// followers have asked for no place.
+	followers map[*place]bool
 }
 
 // place is one process' connection.
@@ -68,7 +70,7 @@ func Listen(state State, provisioned func(seconds float64) State) (*Gate, error)
 		_ = os.RemoveAll(folder)
 		return nil, fmt.Errorf("open the gate's socket: %w", err)
 	}
-	g := &Gate{listener: listener, folder: folder, provisioned: provisioned, state: state, holding: map[*place]bool{}}
+	g := &Gate{listener: listener, folder: folder, provisioned: provisioned, state: state, holding: map[*place]bool{}, followers: map[*place]bool{}}
 	go g.serve()
 	return g, nil
 }
@@ -83,8 +85,10 @@ func (g *Gate) Close() error {
 	for _, p := range g.waiting {
 		_ = p.conn.Close()
 	}
-	for p := range g.holding {
-		_ = p.conn.Close()
+	for _, some := range []map[*place]bool{g.holding, g.followers} {
+		for p := range some {
+			_ = p.conn.Close()
+		}
 	}
 	g.mutex.Unlock()
 	if removing := os.RemoveAll(g.folder); err == nil {
@@ -100,8 +104,10 @@ func (g *Gate) Set(state State) {
 	changed := g.state.Factor != state.Factor
 	g.state = state
 	if changed {
-		for p := range g.holding {
-			g.tell(p)
+		for _, some := range []map[*place]bool{g.holding, g.followers} {
+			for p := range some {
+				g.tell(p)
+			}
 		}
 	}
 	g.admit()
@@ -142,14 +148,20 @@ func (g *Gate) handle(conn net.Conn) {
 		return
 	}
 	g.mutex.Lock()
-	g.waiting = append(g.waiting, p)
-	g.admit()
+	if asked.For == "" {
+		g.followers[p] = true
+		g.tell(p)
+	} else {
+		g.waiting = append(g.waiting, p)
+		g.admit()
+	}
 	g.mutex.Unlock()
 	// The process sends nothing more; what ends the read is that it closes the connection, or ends.
 	_, _ = reader.ReadByte()
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	delete(g.holding, p)
+	delete(g.followers, p)
 	g.waiting = slices.DeleteFunc(g.waiting, func(other *place) bool { return other == p })
 	g.admit()
 }

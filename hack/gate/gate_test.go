@@ -143,6 +143,23 @@ func TestHoldersFollowTheFactor(t *testing.T) {
 	leave()
 }
 
+func TestFollowersTakeNoPlace(t *testing.T) {
+	g := open(t, 1)
+	seen := make(chan State, 2)
+	stop, err := Follow(t.Context(), g.Address(), func(s State) { seen <- s })
+	if err != nil || (<-seen).Factor != 1 {
+		t.Fatal(err)
+	}
+	await(t, g, 0, 0)
+	leave := <-enter(t, g, ignore)
+	g.Set(State{Width: 1, Factor: 2})
+	if got := <-seen; got.Factor != 2 {
+		t.Errorf("the follower saw the factor %g", got.Factor)
+	}
+	stop()
+	leave()
+}
+
 func TestProvisionedSetsTheState(t *testing.T) {
 	g := open(t, 5)
 	state, err := Provisioned(t.Context(), g.Address(), 60)

@@ -27,6 +27,8 @@ type Controller struct {
 	Most int
 	// Factor, unless it is 0, fixes by how much time limits are stretched.
 	Factor float64
+	// Speed is how many times slower this machine is than others even when nothing else runs on it (machine.Speed).
+	Speed float64
 
 	provisioning float64
 	width        int
@@ -70,7 +72,9 @@ func (c *Controller) Next(sample machine.Sample, holding, waiting int) State {
 }
 
 // Recent returns the lag by which the width is judged at present.
-func (c *Controller) Recent() machine.Lag { return machine.Between(c.samples, c.now().Add(-window), c.now()) }
+func (c *Controller) Recent() machine.Lag {
+	return machine.Between(c.samples, c.now().Add(-window), c.now())
+}
 
 // now is the end of the newest sample.
 func (c *Controller) now() time.Time {
@@ -87,7 +91,7 @@ func (c *Controller) factor(now time.Time) float64 {
 	if c.Factor > 0 {
 		return c.Factor
 	}
-	return math.Ceil(2*max(1, c.provisioning, c.slowness(now, steady))) / 2
+	return math.Ceil(2*max(1, c.Speed/leisure, c.provisioning, c.slowness(now, steady))) / 2
 }
 
 // slowness is how many times slower than a quiet machine this one was lately; it can be below 1.

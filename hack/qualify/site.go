@@ -13,6 +13,7 @@ import (
 
 	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
+	"mesh-conformance/hack/machine"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
@@ -29,6 +30,8 @@ type site struct {
 	held     *lock
 	engine   *engine.Engine
 	options  engine.Options
+	// speed is how many times slower this machine is than one whose times count as usual.
+	speed float64
 	// ran says that a suite was begun, crashed that one has ended without results: nobody removed what it made.
 	ran, crashed bool
 	lost         context.CancelCauseFunc
@@ -56,6 +59,7 @@ func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfi
 		}
 	}()
 	s.say("run %s: %s", s.id, title)
+	s.speed = machine.Speed()
 	if err := endSurvivors(s.held.before.Job, s.say); err != nil {
 		return ctx, nil, err
 	}
@@ -131,7 +135,7 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
 	}
-	paced, err := startPace(ctx, job, o.timeoutFactor, nil, s.say)
+	paced, err := startPace(ctx, job, o.timeoutFactor, s.speed, nil, s.say)
 	if err != nil {
 		return err
 	}
