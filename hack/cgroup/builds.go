@@ -20,8 +20,8 @@ type Builds struct {
 	dir string
 }
 
-// buildsPrefix begins the names of the groups. It differs from the prefix of the private engine's group, which the engine removes with
-// everything in it.
+// buildsPrefix begins the names of the groups. It differs from the prefix of the private engine's group, which the
+// engine removes with everything in it.
 const buildsPrefix = "mesh-conformance-builds-"
 
 func buildsName(cache string) string {
@@ -29,8 +29,8 @@ func buildsName(cache string) string {
 	return buildsPrefix + hex.EncodeToString(sum[:4])
 }
 
-// OpenBuilds makes the group for a cache, or takes over the one that a killed run left, with an ordinary weight. Root is Root, except in
-// tests. The error says why the machine has no such group: then no build may run beside specs.
+// OpenBuilds makes the group for a cache, or takes over the one that a killed run left, with an ordinary weight. Root
+// is Root, except in tests. The error says why the machine has no such group: then no build may run beside specs.
 func OpenBuilds(root, cache string) (*Builds, error) {
 	in, err := find(root)
 	if err != nil {
@@ -63,8 +63,9 @@ func openBuilds(in hierarchy, cache string) (_ *Builds, err error) {
 	return b, nil
 }
 
-// haveController enables the cpu controller for the groups of the first level where version 2 does not have it enabled, as container
-// engines do. It stays enabled, because other groups may use it by the time that this one is removed.
+// haveController enables the cpu controller for the groups of the first level where version 2 does not have it
+// enabled, as container engines do. It stays enabled, because other groups may use it by the time that this one is
+// removed.
 func (b *Builds) haveController() error {
 	file := filepath.Join(b.dir, b.in.weightFile())
 	_, err := os.Stat(file)
@@ -82,8 +83,9 @@ func (b *Builds) procs() string { return filepath.Join(b.dir, "cgroup.procs") }
 
 // Yield makes the group give way to everything else on the machine. Processes that run in it do so at once.
 //
-// Where the kernel has cpu.idle, that is better than the lowest weight alone: a thread outside the group that wakes up takes the core at
-// once instead of after the builder's time slice. In both ways the group still gets its small share, and all of an idle machine.
+// Where the kernel has cpu.idle, that is better than the lowest weight alone: a thread outside the group that wakes
+// up takes the core at once instead of after the builder's time slice. In both ways the group still gets its small
+// share, and all of an idle machine.
 func (b *Builds) Yield() error {
 	if write(filepath.Join(b.dir, "cpu.idle"), "1") != nil {
 		if err := b.in.setWeight(b.dir, b.in.least()); err != nil {
@@ -94,8 +96,8 @@ func (b *Builds) Yield() error {
 	return nil
 }
 
-// yieldDisk gives the threads in the group the idle class of the disk, where util-linux and the disk's scheduler know it. They keep it:
-// with no one else at the disk, that class gets all of it.
+// yieldDisk gives the threads in the group the idle class of the disk, where util-linux and the disk's scheduler know
+// it. They keep it: with no one else at the disk, that class gets all of it.
 func (b *Builds) yieldDisk() {
 	threads, err := os.ReadFile(filepath.Join(b.dir, b.in.threadsFile()))
 	if ids := strings.Fields(string(threads)); err == nil && len(ids) > 0 {
@@ -115,13 +117,15 @@ func (b *Builds) Resume() error {
 	return b.in.setWeight(b.dir, b.in.times(runtime.NumCPU()))
 }
 
-// Command returns the command that starts another one inside the group. The shell enters the group before it becomes the program, so that
-// no child of the program is outside. Both versions allow that; only version 2 has a flag for it at the start of a process.
+// Command returns the command that starts another one inside the group. The shell enters the group before it becomes
+// the program, so that no child of the program is outside. Both versions allow that; only version 2 has a flag for it
+// at the start of a process.
 func (b *Builds) Command(name string, args []string) (string, []string) {
 	return "sh", append([]string{"-c", `echo $$ >"$0"; exec "$@"`, b.procs(), name}, args...)
 }
 
-// CommandAtIdleDisk is Command for a program that is started while the group gives way: it uses the disk only when nobody else does.
+// CommandAtIdleDisk is Command for a program that is started while the group gives way: it uses the disk only when
+// nobody else does.
 func (b *Builds) CommandAtIdleDisk(name string, args []string) (string, []string) {
 	if _, err := exec.LookPath("ionice"); err != nil {
 		return b.Command(name, args)

@@ -22,7 +22,8 @@ func TestBuildsYieldAndResume(t *testing.T) {
 		},
 		"version 1 with cpu.idle": {
 			1, []string{"cpu.shares", "cpu.idle"},
-			map[string]string{"cpu.shares": strconv.Itoa(1024 * runtime.NumCPU()), "cpu.idle": "0"}, map[string]string{"cpu.idle": "1"},
+			map[string]string{"cpu.shares": strconv.Itoa(1024 * runtime.NumCPU()), "cpu.idle": "0"},
+			map[string]string{"cpu.idle": "1"},
 		},
 		"version 2": {
 			2, []string{"cpu.weight"},
@@ -30,7 +31,8 @@ func TestBuildsYieldAndResume(t *testing.T) {
 		},
 		"version 2 with cpu.idle": {
 			2, []string{"cpu.weight", "cpu.idle"},
-			map[string]string{"cpu.weight": strconv.Itoa(100 * runtime.NumCPU()), "cpu.idle": "0"}, map[string]string{"cpu.idle": "1"},
+			map[string]string{"cpu.weight": strconv.Itoa(100 * runtime.NumCPU()), "cpu.idle": "0"},
+			map[string]string{"cpu.idle": "1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +61,8 @@ func TestBuildsYieldAndResume(t *testing.T) {
 	}
 }
 
-// openFake opens the group of a cache in a fake hierarchy. No kernel lists there who has entered, but the shell's write does.
+// openFake opens the group of a cache in a fake hierarchy. No kernel lists there who has entered, but the shell's
+// write does.
 func openFake(h hierarchy) (*Builds, error) { return openBuilds(h, "/cache") }
 
 func TestBuildsWithoutTheController(t *testing.T) {
@@ -141,7 +144,9 @@ func TestBuildsCommandKeepsArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, command := range map[string]func(string, []string) (string, []string){"as ever": b.Command, "at an idle disk": b.CommandAtIdleDisk} {
+	for name, command := range map[string]func(string, []string) (string, []string){
+		"as ever": b.Command, "at an idle disk": b.CommandAtIdleDisk,
+	} {
 		program, args := command("printf", []string{"%s|", "a b", "$HOME", `"`})
 		output, err := exec.Command(program, args...).CombinedOutput()
 		if err != nil || string(output) != `a b|$HOME|"|` {

@@ -34,7 +34,8 @@ func fake(t *testing.T, version int, files ...string) hierarchy {
 		return nil
 	}
 	h.rmdir = func(dir string) error {
-		if text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs")); err == nil && strings.TrimSpace(string(text)) == "busy" {
+		text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		if err == nil && strings.TrimSpace(string(text)) == "busy" {
 			return errors.New("device or resource busy")
 		}
 		return os.RemoveAll(dir)
@@ -65,13 +66,19 @@ func TestFind(t *testing.T) {
 		unified bool
 		err     string
 	}{
-		"version 1":                     {map[string]string{"cpu/cpu.shares": "1024"}, "cpu", false, ""},
-		"version 1, as systemd mounts":  {map[string]string{"cpu,cpuacct/cpu.shares": "1024"}, "cpu,cpuacct", false, ""},
-		"both, without cpu in the new":  {map[string]string{"cpu/cpu.shares": "1024", "unified/cgroup.controllers": ""}, "cpu", false, ""},
-		"version 2":                     {map[string]string{"cgroup.controllers": "cpu memory"}, "", true, ""},
-		"version 2, cpu not delegated":  {map[string]string{"cgroup.controllers": "cpuset memory"}, "", false, "does not list the cpu controller"},
-		"nothing mounted":               {nil, "", false, "no cpu controller is mounted below"},
-		"version 1 without controllers": {map[string]string{"cpu/tasks": ""}, "", false, "no cpu controller is mounted below"},
+		"version 1":                    {map[string]string{"cpu/cpu.shares": "1024"}, "cpu", false, ""},
+		"version 1, as systemd mounts": {map[string]string{"cpu,cpuacct/cpu.shares": "1024"}, "cpu,cpuacct", false, ""},
+		"both, without cpu in the new": {
+			map[string]string{"cpu/cpu.shares": "1024", "unified/cgroup.controllers": ""}, "cpu", false, "",
+		},
+		"version 2": {map[string]string{"cgroup.controllers": "cpu memory"}, "", true, ""},
+		"version 2, cpu not delegated": {
+			map[string]string{"cgroup.controllers": "cpuset memory"}, "", false, "does not list the cpu controller",
+		},
+		"nothing mounted": {nil, "", false, "no cpu controller is mounted below"},
+		"version 1 without controllers": {
+			map[string]string{"cpu/tasks": ""}, "", false, "no cpu controller is mounted below",
+		},
 	} {
 		root := t.TempDir()
 		for file, text := range c.files {

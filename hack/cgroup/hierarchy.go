@@ -1,5 +1,5 @@
-// Package cgroup divides the processors between builds, clusters and everything else on the machine. It uses the cpu controller of
-// control groups, version 1 or 2.
+// Package cgroup divides the processors between builds, clusters and everything else on the machine. It uses the cpu
+// controller of control groups, version 1 or 2.
 package cgroup
 
 import (
@@ -51,8 +51,8 @@ func find(root string) (hierarchy, error) {
 // path returns the folder of a group of the first level.
 func (h hierarchy) path(group string) string { return filepath.Join(h.dir, group) }
 
-// The weights of a group: the least and the most that the kernel takes, and the one that a new group has. A thread outside all groups of
-// its level weighs as much as a new group.
+// The weights of a group: the least and the most that the kernel takes, and the one that a new group has. A thread
+// outside all groups of its level weighs as much as a new group.
 const (
 	leastShares, ordinaryShares, mostShares = 2, 1024, 262144 // version 1
 	leastWeight, ordinaryWeight, mostWeight = 1, 100, 10000   // version 2

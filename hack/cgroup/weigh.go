@@ -12,11 +12,13 @@ import (
 // weighEvery is how often Weigh counts: a cluster takes several seconds to become busy.
 const weighEvery = time.Second
 
-// Weigh keeps the weight of a group of the first level, for example "/mesh-conformance-1a2b3c4d", in step with the number of groups right
-// below it, until ctx ends. Each of these is a container, and a container is a cluster. So a cluster weighs as much as one thread outside
-// the group, and an engine with five clusters still gets its share. At the end the group has the weight of a new one again.
+// Weigh keeps the weight of a group of the first level, for example "/mesh-conformance-1a2b3c4d", in step with the
+// number of groups right below it, until ctx ends. Each of these is a container, and a container is a cluster. So a
+// cluster weighs as much as one thread outside the group, and an engine with five clusters still gets its share. At
+// the end the group has the weight of a new one again.
 //
-// A group that does not exist yet, or no more, is waited for. The error says why the machine has no weights; then nothing was changed.
+// A group that does not exist yet, or no more, is waited for. The error says why the machine has no weights; then
+// nothing was changed.
 func Weigh(ctx context.Context, root, group string) error {
 	in, err := find(root)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 
 func TestTimes(t *testing.T) {
 	for _, c := range []struct{ n, shares, weight int }{
-		{-1, 1024, 100}, {0, 1024, 100}, {1, 1024, 100}, {5, 5120, 500}, {100, 102400, 10000}, {101, 103424, 10000}, {1000, 262144, 10000},
+		{-1, 1024, 100}, {0, 1024, 100}, {1, 1024, 100}, {5, 5120, 500},
+		{100, 102400, 10000}, {101, 103424, 10000}, {1000, 262144, 10000},
 	} {
 		if got := (hierarchy{}).times(c.n); got != c.shares {
 			t.Errorf("version 1, %d: %d, want %d", c.n, got, c.shares)
@@ -21,7 +22,10 @@ func TestTimes(t *testing.T) {
 }
 
 func TestWeighFollowsTheClusters(t *testing.T) {
-	for version, want := range map[int][]string{1: {"1024", "3072", "1024", "2048", "1024"}, 2: {"100", "300", "100", "200", "100"}} {
+	for version, want := range map[int][]string{
+		1: {"1024", "3072", "1024", "2048", "1024"},
+		2: {"100", "300", "100", "200", "100"},
+	} {
 		h := fake(t, version, (hierarchy{unified: version == 2}).weightFile())
 		dir := h.path("/clusters")
 		ctx, cancel := context.WithCancel(t.Context())
