@@ -23,7 +23,8 @@ type artifact struct {
 	// inputs are everything besides needs that decides the product: pins, flags, tool versions.
 	inputs []string
 	needs  []*artifact
-	// expect is the wall time of a cold build on two cores, for the progress display only.
+	// expect is the wall time of a cold build alone on two quiet cores. It is used until the machine has built the
+	// artifact once.
 	expect time.Duration
 	// build writes the product into out, an empty folder; what it says goes to log.
 	build func(ctx context.Context, out string, log io.Writer) error

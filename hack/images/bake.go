@@ -81,6 +81,8 @@ func (b *Builder) bake(ctx context.Context, log io.Writer, base, archive, refere
 		err = errors.Join(err, b.docker(cleanup, log, "rmi", "--no-prune", stagingReference))
 	}()
 	if err := b.docker(ctx, log, "run", "--name", container, "--privileged", "--network=none",
+		// The container is beside those of clusters that specs run on; alone it gets the whole machine.
+		"--cpu-shares=2",
 		"--volume", archive+":/images.tar:ro", "--entrypoint", "/bin/sh", stagingReference, "-c", nodeSetup); err != nil {
 		return err
 	}

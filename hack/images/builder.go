@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"mesh-conformance/hack/cgroup"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	// Source is built or published: where the subject and Kubernetes come from.
 	Source   string
 	Progress Progress
+	// Group is the control group that the processes of builds run in. Without one no build runs while specs do.
+	Group *cgroup.Builds
 }
 
 // Builder makes what cells need.
@@ -42,6 +45,7 @@ type Builder struct {
 	goVersion string
 	goarch    string
 	apt       sync.Mutex
+	pace      pace
 }
 
 // New checks that a Go toolchain is there, prepares the store and removes what a killed build left. No
@@ -57,6 +61,7 @@ func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, opti
 		registry:  newRegistry(runtime.GOARCH),
 		goVersion: strings.TrimSpace(string(out)),
 		goarch:    runtime.GOARCH,
+		pace:      pace{group: options.Group},
 	}
 	if err := os.MkdirAll(filepath.Join(options.Cache, "artifacts"), 0o755); err != nil {
 		return nil, problem.Environment("cannot write the build cache", options.Cache, "make it writable or set --cache", err)
@@ -67,13 +72,27 @@ func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, opti
 	return b, b.store.sweep()
 }
 
-// Cell builds, or pulls, what the cell of these two versions needs and describes it.
+// Beside says that specs run from now on, until release is called. Builds, those under way included, give way to them
+// in their control group. Without a group no build begins meanwhile, and Beside returns when none is under way any
+// more; the progress says so. Several callers may overlap. The error is that of the context, and then there is
+// nothing to release.
+func (b *Builder) Beside(ctx context.Context) (release func(), err error) {
+	return b.pace.beside(ctx, b.options.Progress.Note)
+}
+
+// EndInOrder keeps further builds from beginning. Cell then returns cause, as soon as what is under way has ended and
+// is kept, unless nothing was left to begin. It returns at once.
+func (b *Builder) EndInOrder(cause error) { b.pace.endInOrder(cause) }
+
+// Cell builds, or pulls, what the cell of these two versions needs and describes it. When a build fails, no other
+// begins, and Cell returns its error as soon as those under way have ended; the progress shows it at once. When ctx
+// ends, all builds end.
 func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*kindconfig.Cell, error) {
 	plan, err := b.plan(ctx, kubernetes, istio)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.store.realise(ctx, plan.wanted(), b.options.Progress); err != nil {
+	if err := b.realise(ctx, plan.wanted()); err != nil {
 		return nil, err
 	}
 	if err := b.store.use(plan.wanted(), time.Now()); err != nil {

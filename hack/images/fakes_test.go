@@ -133,3 +133,8 @@ func (r *fakeRegistry) push(t *testing.T, image, tag string, architectures ...st
 	}
 	return digests
 }
+
+// realise makes artifacts in a store by a Builder that has nothing else.
+func (s store) realise(ctx context.Context, wanted []*artifact, progress Progress) error {
+	return (&Builder{store: s, options: Options{Progress: progress}}).realise(ctx, wanted)
+}

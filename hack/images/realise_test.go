@@ -6,10 +6,10 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // recorder notes what was begun and how it ended.
@@ -17,15 +17,27 @@ type recorder struct {
 	mu     sync.Mutex
 	plan   int
 	begun  []string
+	usual  map[string]Usual
 	failed []string
+	notes  []string
 }
 
-func (r *recorder) Plan(artifacts int) { r.plan = artifacts }
+func (r *recorder) Plan(expected Estimate) { r.plan = expected.Artifacts }
 
-func (r *recorder) Start(name string, _ time.Duration) func(error) {
+func (r *recorder) Note(line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.notes = append(r.notes, line)
+}
+
+func (r *recorder) Start(name string, usual Usual) func(error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.usual == nil {
+		r.usual = map[string]Usual{}
+	}
 	r.begun = append(r.begun, name)
+	r.usual[name] = usual
 	return func(err error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -117,25 +129,81 @@ func TestRealiseResumes(t *testing.T) {
 	}
 }
 
-func TestRealiseStopsAtTheFirstError(t *testing.T) {
+func TestRealiseEndsInOrderAfterTheFirstError(t *testing.T) {
 	s, progress, broken := store{dir: t.TempDir()}, &recorder{}, errors.New("broken")
-	begun := make(chan struct{})
+	begun, reported := make(chan struct{}), make(chan struct{})
 	long := &artifact{name: "long", build: func(ctx context.Context, _ string, _ io.Writer) error {
 		close(begun)
-		<-ctx.Done()
-		return errors.New("killed")
+		<-reported
+		return ctx.Err()
+	}}
+	later := &artifact{name: "later", build: func(context.Context, string, io.Writer) error {
+		<-reported
+		return errors.New("later")
 	}}
 	bad := &artifact{name: "bad", build: func(context.Context, string, io.Writer) error {
 		<-begun
 		return broken
 	}}
-	dependent := product("dependent", new(int), bad)
-	if err := s.realise(t.Context(), []*artifact{long, bad, dependent}, progress); !errors.Is(err, broken) {
+	dependent, other := product("dependent", new(int), bad), product("other", new(int))
+	watched := &watcher{recorder: progress, failed: reported}
+	if err := s.realise(t.Context(), []*artifact{long, later, bad, dependent, other}, watched); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	slices.Sort(progress.failed)
-	if !slices.Equal(progress.failed, []string{"bad", "long"}) || slices.Contains(progress.begun, "dependent") {
+	if !slices.Equal(progress.begun, []string{"long", "later", "bad"}) || !slices.Equal(progress.failed, []string{"bad", "later"}) {
 		t.Errorf("began %v, failed %v", progress.begun, progress.failed)
+	}
+	if !s.has(t.Context(), long) {
+		t.Error("what was under way is not kept")
+	}
+	if len(progress.notes) != 1 || !strings.Contains(progress.notes[0], "these end first and are kept: later, long ") {
+		t.Errorf("noted %q", progress.notes)
+	}
+}
+
+// watcher closes failed when it is told what ends in order.
+type watcher struct {
+	*recorder
+	failed chan struct{}
+}
+
+func (w *watcher) Note(line string) {
+	w.recorder.Note(line)
+	close(w.failed)
+}
+
+func TestRealiseEndsInOrderForAnotherCause(t *testing.T) {
+	progress, cause := &recorder{}, errors.New("the suite does not compile")
+	b := &Builder{store: store{dir: t.TempDir()}, options: Options{Progress: progress}}
+	first := &artifact{name: "first", build: func(context.Context, string, io.Writer) error {
+		b.EndInOrder(cause)
+		b.EndInOrder(errors.New("another"))
+		return nil
+	}}
+	second := product("second", new(int), first)
+	if err := b.realise(t.Context(), []*artifact{second}); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+	if !slices.Equal(progress.begun, []string{"first"}) || !b.store.has(t.Context(), first) {
+		t.Errorf("began %v", progress.begun)
+	}
+	if err := b.realise(t.Context(), []*artifact{first}); err != nil {
+		t.Errorf("nothing to begin: %v", err)
+	}
+}
+
+func TestRealiseEndsAllWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, progress := store{dir: t.TempDir()}, &recorder{}
+	long := &artifact{name: "long", build: func(ctx context.Context, _ string, _ io.Writer) error {
+		cancel()
+		<-ctx.Done()
+		return errors.New("killed")
+	}}
+	err := s.realise(ctx, []*artifact{long, product("next", new(int), long)}, progress)
+	if !errors.Is(err, context.Canceled) || !slices.Equal(progress.failed, []string{"long"}) || len(progress.notes) > 0 {
+		t.Errorf("failed %v, noted %q, %v", progress.failed, progress.notes, err)
 	}
 }
 

@@ -1,13 +1,11 @@
 package images
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -55,37 +53,4 @@ func TestDecideAsksARegistry(t *testing.T) {
 	if source, why := Decide(t.Context(), ChoiceAuto, istio); source != SourcePublished {
 		t.Errorf("after the push: %s (%s)", source, why)
 	}
-}
-
-func TestProgressLines(t *testing.T) {
-	var out bytes.Buffer
-	now := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
-	l := &lines{out: &out, now: func() time.Time { return now }}
-	l.Plan(2)
-	first, second := l.Start("pilot", time.Minute), l.Start("node", 45*time.Second)
-	now = now.Add(61 * time.Second)
-	first(nil)
-	second(errors.New("broken"))
-	want := `03:04:05 building pilot, usually 1m0s
-03:04:05 building node, usually 45s
-03:05:06 built    pilot in 1m1s (1 of 2)
-03:05:06 failed   node after 1m1s
-`
-	if out.String() != want {
-		t.Errorf("got\n%swant\n%s", out.String(), want)
-	}
-}
-
-func TestProgressBars(t *testing.T) {
-	var out bytes.Buffer
-	progress, end := NewProgress(&out, true)
-	progress.Plan(2)
-	done, failed := progress.Start("pilot", time.Minute), progress.Start("node", time.Minute)
-	done(nil)
-	failed(errors.New("broken"))
-	end()
-
-	progress, end = NewProgress(&out, true)
-	progress.Plan(0)
-	end()
 }

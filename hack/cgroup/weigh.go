@@ -1,0 +1,77 @@
+package cgroup
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// weighEvery is how often Weigh counts: a cluster takes several seconds to become busy.
+const weighEvery = time.Second
+
+// Weigh keeps the weight of a group of the first level, for example "/mesh-conformance-1a2b3c4d", in step with the
+// number of groups right below it, until ctx ends. Each of these is a container, and a container is a cluster. So a
+// cluster weighs as much as one thread outside the group, and an engine with five clusters still gets its share. At
+// the end the group has the weight of a new one again.
+//
+// A group that does not exist yet, or no more, is waited for. The error says why the machine has no weights; then
+// nothing was changed.
+func Weigh(ctx context.Context, root, group string) error {
+	in, err := find(root)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(weighEvery)
+	defer tick.Stop()
+	in.weigh(ctx, in.path(group), tick.C)
+	return nil
+}
+
+func (h hierarchy) weigh(ctx context.Context, dir string, tick <-chan time.Time) {
+	changed := false
+	for {
+		if want := h.times(groupsIn(dir)); h.weight(dir) != want && h.setWeight(dir, want) == nil {
+			changed = true
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			if changed {
+				// The group may be gone with its clusters.
+				_ = h.setWeight(dir, h.times(1))
+			}
+			return
+		}
+	}
+}
+
+// groupsIn returns how many groups are right below the one in dir.
+func groupsIn(dir string) int {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	count := 0
+	for _, entry := range entries {
+		if entry.IsDir() {
+			count++
+		}
+	}
+	return count
+}
+
+// weight returns the weight of the group in dir, 0 if it has none.
+func (h hierarchy) weight(dir string) int {
+	text, err := os.ReadFile(filepath.Join(dir, h.weightFile()))
+	if err != nil {
+		return 0
+	}
+	weight, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return weight
+}
