@@ -10,7 +10,8 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 )
 
-// TestEachRowHasASmokeSpec runs this test binary again as a dry run, because only a run of the suite builds its tree of specs.
+// TestEachRowHasASmokeSpec runs this test binary again as a dry run, because only a run of the suite builds its tree of
+// specs.
 func TestEachRowHasASmokeSpec(t *testing.T) {
 	if *jobPath != "" || *listPath != "" {
 		t.Skip("this process runs or lists the suite itself")

@@ -41,8 +41,8 @@ var meshRoutes = []string{"MeshFrontendHostname", "MeshConsumerRoute", "MeshFron
 // of a TLSRoute of the first is also used by TLSRouteInvalidReferenceGrant.
 var mixed = []string{"TLSRouteSimpleSameNamespace", "HTTPRouteObservedGenerationBump", "MeshBasic", "MeshTrafficSplit"}
 
-// smoke names upstream's tests that have the label smoke: the cheapest of each row that send traffic. They run in two lanes,
-// because each lane waits for base resources of its own.
+// smoke names upstream's tests that have the label smoke: the cheapest of each row that send traffic. They run in two
+// lanes, because each lane waits for base resources of its own.
 var smoke = []string{
 	"HTTPRouteSimpleSameNamespace", "HTTPRouteMatching", "HTTPRouteCrossNamespace", "HTTPRouteRequestHeaderModifier",
 	"HTTPRouteRedirectHostAndStatus", "HTTPRouteBackendProtocolH2C", "HTTPRouteRedirectPortAndScheme",

@@ -38,8 +38,8 @@ const (
 	Invariants = "invariants"
 )
 
-// Smoke is the label of the set smoke: at least one spec of each row, which together take ten minutes at most on a quiet machine
-// with two cores.
+// Smoke is the label of the set smoke: at least one spec of each row, which together take ten minutes at most on a
+// quiet machine with two cores.
 const Smoke = "smoke"
 
 // Row is one promise of the release.
@@ -100,8 +100,8 @@ func RowOf(labels []string) (row Row, ok bool) {
 	return row, found == 1
 }
 
-// WithoutSmoke returns the ids of the rows that have no spec with the label Smoke, in the order of the reports. specs holds the
-// labels of each spec of the suite.
+// WithoutSmoke returns the ids of the rows that have no spec with the label Smoke, in the order of the reports. specs
+// holds the labels of each spec of the suite.
 func WithoutSmoke(specs [][]string) []string {
 	covered := map[string]bool{}
 	for _, labels := range specs {
