@@ -34,10 +34,10 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 			Expect(answers).To(match.BeServedBy(b.serverOf(concrete)))
 			Expect(answers).To(match.HaveSPIFFE(b.client.SPIFFE()))
 		},
-		Entry("an alias without ports", func() string { return b.host("without-ports") }, "strict"),
+		Entry("an alias without ports", Label(catalogue.Smoke), func() string { return b.host("without-ports") }, "strict"),
 		Entry("an alias by its short name", func() string { return "without-ports" }, "strict"),
 		Entry("an alias by name and namespace", func() string { return "without-ports." + b.namespace }, "strict"),
-		Entry("an alias with an HTTP port", func() string { return b.host("with-http-port") }, "strict"),
+		Entry("an alias with an HTTP port", Label(catalogue.Smoke), func() string { return b.host("with-http-port") }, "strict"),
 		Entry("an alias of a Service that takes plaintext too", func() string { return b.host("of-permissive") }, "other-server"),
 		Entry("an alias of an alias", func() string { return b.host("first") }, "other-server"),
 		Entry("an alias in another namespace", func() string { return b.farHost("far") }, "other-server"),

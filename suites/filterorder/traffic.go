@@ -183,7 +183,7 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		awaitFilters(ctx, beside(mesh[client]), missingFilters)
 	})
 
-	DescribeTable("that one filter refuses has passed those before it, and none after:",
+	DescribeTable("that one filter refuses has passed those before it, and none after:", Label(catalogue.Smoke),
 		func(ctx SpecContext, asked asked, want outcome) {
 			By("measuring once")
 			answers := mesh[client].Measure(ctx, mesh[server].URL(asked.path), requests, echo.Headers(asked.headers(tokens)...)...)

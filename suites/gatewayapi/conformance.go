@@ -44,7 +44,7 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 				if !found {
 					panic("upstream has no test " + name)
 				}
-				It(fmt.Sprintf("%s: %s", test.ShortName, test.Description), Label(rowOf(test)), func(ctx SpecContext) {
+				It(fmt.Sprintf("%s: %s", test.ShortName, test.Description), Label(labelsOf(test)...), func(ctx SpecContext) {
 					runTest(ctx, test, l.access(name))
 				}, NodeTimeout(timing.Longest))
 			}

@@ -41,6 +41,14 @@ var meshRoutes = []string{"MeshFrontendHostname", "MeshConsumerRoute", "MeshFron
 // of a TLSRoute of the first is also used by TLSRouteInvalidReferenceGrant.
 var mixed = []string{"TLSRouteSimpleSameNamespace", "HTTPRouteObservedGenerationBump", "MeshBasic", "MeshTrafficSplit"}
 
+// smoke names upstream's tests that have the label smoke: the cheapest of each row that send traffic. They run in two
+// lanes, because each lane waits for base resources of its own.
+var smoke = []string{
+	"HTTPRouteSimpleSameNamespace", "HTTPRouteMatching", "HTTPRouteCrossNamespace", "HTTPRouteRequestHeaderModifier",
+	"HTTPRouteRedirectHostAndStatus", "HTTPRouteBackendProtocolH2C", "HTTPRouteRedirectPortAndScheme",
+	"TLSRouteSimpleSameNamespace", "MeshBasic", "MeshTrafficSplit",
+}
+
 // access is how a test of the lane uses the infra namespace.
 func (l lane) access(test string) access {
 	switch {
@@ -86,7 +94,7 @@ func lanes() ([]lane, error) {
 			base = append(base, test.ShortName)
 		}
 	}
-	if unknown := named.Difference(known); unknown.Len() > 0 {
+	if unknown := named.Union(sets.New(smoke...)).Difference(known); unknown.Len() > 0 {
 		return nil, fmt.Errorf("lanes name tests that upstream does not have: %v", sets.List(unknown))
 	}
 	slices.Sort(base)
@@ -106,6 +114,15 @@ func find(name string) (suite.ConformanceTest, bool) {
 		}
 	}
 	return suite.ConformanceTest{}, false
+}
+
+// labelsOf returns the labels of a test: its row, and smoke where the set has it.
+func labelsOf(test suite.ConformanceTest) []string {
+	labels := []string{rowOf(test)}
+	if slices.Contains(smoke, test.ShortName) {
+		labels = append(labels, catalogue.Smoke)
+	}
+	return labels
 }
 
 // rowOf is the label of the catalogue row of a test: by the profile that knows all the features the

@@ -1,6 +1,7 @@
 package gatewayapi
 
 import (
+	"slices"
 	"testing"
 
 	"sigs.k8s.io/gateway-api/conformance/tests"
@@ -58,6 +59,24 @@ func TestRowsFollowUpstreamsProfiles(t *testing.T) {
 	// 29 core and 12 extended tests of the HTTP profile; of the TLS profile's 10, eight are HTTP's too.
 	if count[catalogue.GatewayAPIHTTP] != 41 || count[catalogue.GatewayAPITLS] != 2 || count[catalogue.GatewayAPIMesh] != 6 {
 		t.Errorf("rows hold %v", count)
+	}
+}
+
+func TestSmokeHasATestOfEachRow(t *testing.T) {
+	labelled := map[string]int{}
+	for _, test := range tests.ConformanceTests {
+		if labels := labelsOf(test); slices.Contains(labels, catalogue.Smoke) {
+			labelled[labels[0]]++
+		} else if len(labels) != 1 {
+			t.Errorf("%s has the labels %v", test.ShortName, labels)
+		}
+	}
+	for _, row := range []string{
+		catalogue.GatewayAPIHTTP, catalogue.GatewayAPITLS, catalogue.GatewayAPIMesh, catalogue.GatewayAPIBeyondProfiles,
+	} {
+		if labelled[row] == 0 {
+			t.Errorf("no test of row %s has the label %s", row, catalogue.Smoke)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func measure(ctx context.Context, from, to *echo.Workload) echo.Answers {
 	return from.Measure(ctx, to.URL("/"), requests)
 }
 
-var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployMeshSmoke), func() {
+var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployMeshSmoke, catalogue.Smoke), func() {
 	var mesh map[string]*echo.Workload
 	var outsider *echo.Workload
 

@@ -50,7 +50,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		evidence.Replay("%s", visitor.Command(url))
 	}
 
-	It("is reported accepted and programmed, with the address of its own LoadBalancer Service", func(ctx SpecContext) {
+	It("is reported accepted and programmed, with the address of its own LoadBalancer Service", Label(catalogue.Smoke), func(ctx SpecContext) {
 		found, err := gateway.Service(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(found.Spec.Type).To(Equal(corev1.ServiceTypeLoadBalancer))
@@ -63,7 +63,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		evidence.API("Gateway web", "Accepted and Programmed at its current generation, address %s of Service %s", visitor.Address, found.Name)
 	})
 
-	It("answers HTTP requests of its route's host, and no others", func(ctx SpecContext) {
+	It("answers HTTP requests of its route's host, and no others", Label(catalogue.Smoke), func(ctx SpecContext) {
 		By("waiting until its proxy holds the route")
 		awaitRoute(ctx, "0.0.0.0_80", "http://"+host+"/")
 

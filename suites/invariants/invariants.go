@@ -27,7 +27,7 @@ const systemNamespace = "kube-system"
 // after all parallel ones.
 const last = SpecPriority(math.MinInt32)
 
-var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invariants), func() {
+var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invariants, catalogue.Smoke), func() {
 	// suspects are the namespaces whose diagnostics tell about the spec's findings: the specs make none
 	// of their own.
 	var suspects []string

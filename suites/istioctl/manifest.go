@@ -23,7 +23,7 @@ var _ = Describe("istioctl manifest generate", Label(catalogue.Istioctl), func()
 		return binary.Offline(ctx, "", append([]string{"manifest", "generate", "--set=hub=localhost", "--set=tag=local"}, flags...)...)
 	}
 
-	It("gives istiod's Service the families of addresses that values.pilot names", func(ctx SpecContext) {
+	It("gives istiod's Service the families of addresses that values.pilot names", Label(catalogue.Smoke), func(ctx SpecContext) {
 		families := []string{"--set=profile=minimal", "--set=values.pilot.ipFamilyPolicy=PreferDualStack", "--set=values.pilot.ipFamilies[0]=IPv6", "--set=values.pilot.ipFamilies[1]=IPv4"}
 		of := func(flags ...string) (corev1.ServiceSpec, error) {
 			var service corev1.Service

@@ -34,7 +34,7 @@ var _ = Describe("istioctl without a cluster", Label(catalogue.Istioctl), func()
 			_, looked = watched(ctx, istioctl.Before().In(string(place)), arguments)
 			Expect(looked).To(BeTrue(), "whether the release before read it")
 		},
-		Entry("version --remote=false", "version", "--remote=false"),
+		Entry("version --remote=false", Label(catalogue.Smoke), "version", "--remote=false"),
 		Entry("analyze --use-kube=false", "analyze", "--use-kube=false", "fixtures/istioctl/routed.yaml"),
 		Entry("manifest generate", "manifest", "generate", "--filename=suites/istioctl/gateway.yaml"),
 		Entry("profile list", "profile", "list"),

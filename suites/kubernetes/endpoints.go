@@ -61,7 +61,7 @@ func hosts(answers echo.Answers) []string {
 	return slices.Compact(names)
 }
 
-var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), Label(catalogue.Kubernetes), func() {
+var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), Label(catalogue.Kubernetes, catalogue.Smoke), func() {
 	It("follow the EndpointSlices of a Deployment that is scaled from one to three and back", func(ctx SpecContext) {
 		inside, outside := kube.NewNamespace(ctx, "kubernetes-client", kube.Injected), kube.NewNamespace(ctx, "kubernetes-server")
 		server := echo.Deploy(ctx, outside, "server")["server"]

@@ -62,7 +62,7 @@ const (
 )
 
 var _ = Describe("istioctl", Label(catalogue.Kubernetes), func() {
-	It("calls the cell's version of Kubernetes safe to install on", func(ctx SpecContext) {
+	It("calls the cell's version of Kubernetes safe to install on", Label(catalogue.Smoke), func(ctx SpecContext) {
 		evidence.API("Kubernetes", "%s", session.Job().Cell.Kubernetes)
 		Expect(precheck(ctx, kube.Shared().Kubeconfig)).To(content(safe))
 	})

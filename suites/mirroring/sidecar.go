@@ -49,12 +49,12 @@ var _ = Describe("A sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		return seen
 	}
 
-	It("copies all, half and none of a client's 1000 requests to mirrors of 100, 50 and 0 percent", func(ctx SpecContext) {
+	It("copies all, half and none of a client's 1000 requests to mirrors of 100, 50 and 0 percent", Label(catalogue.Smoke), func(ctx SpecContext) {
 		seen := copies(ctx, "shares", many, shares{mirrorAll: 1, mirrorHalf: 0.5, mirrorNone: 0}, percent(100, mirrorAll), percent(50, mirrorHalf))
 		held.expectNoMore(ctx, seen, mirrorNone, client.Name)
 	})
 
-	It("copies nothing of a client's requests where no mirror is asked for", func(ctx SpecContext) {
+	It("copies nothing of a client's requests where no mirror is asked for", Label(catalogue.Smoke), func(ctx SpecContext) {
 		seen := copies(ctx, "unmirrored", some, shares{})
 		held.expectNoMore(ctx, seen, mirrorAll, mirrorHalf, mirrorNone, client.Name)
 	})

@@ -36,7 +36,7 @@ var _ = Describe("Without anyuid", Ordered, ContinueOnFailure, SpecPriority(timi
 })
 
 func ofSidecars(s *site) {
-	It("runs as the last user and group of its namespace, beside a workload that is another user", func(ctx SpecContext) {
+	It("runs as the last user and group of its namespace, beside a workload that is another user", Label(catalogue.Smoke), func(ctx SpecContext) {
 		Expect(idsOf(ctx, s.project, s.server.Pod.Name, sidecar.Container, "envoy")).To(Equal(ids{lastUser, lastGroup}), "ids of the sidecar of %s", s.server.Name)
 		Expect(askedUser(s.server.Pod, echo.Container)).To(BeEquivalentTo(firstUser), "user of the workload beside the sidecar of %s", s.server.Name)
 	})
@@ -62,7 +62,7 @@ func ofSidecars(s *site) {
 		evidence.API("pod "+pod.Name, "runs with %s only, ids %d and %d, no capability", validation, lastUser, lastGroup)
 	})
 
-	It("carries requests under STRICT and shows the server who calls", func(ctx SpecContext) {
+	It("carries requests under STRICT and shows the server who calls", Label(catalogue.Smoke), func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS and the client's knows where it is")
 		sidecar.AwaitInbound(ctx, s.server, match.TakeOnlyTLS(echo.Port))
 		sidecar.AwaitReach(ctx, s.client, s.server)
@@ -153,7 +153,7 @@ func ofConstraint(s *site) {
 		awaitRefusal(ctx, s.unset, plainPod, proxyUserRefused())
 	})
 
-	It("refuses injected pods of the release before, told the platform, for their user", func(ctx SpecContext) {
+	It("refuses injected pods of the release before, told the platform, for their user", Label(catalogue.Smoke), func(ctx SpecContext) {
 		awaitRefusal(ctx, s.before, plainPod, proxyUserRefused())
 	})
 

@@ -21,7 +21,7 @@ import (
 )
 
 // Each spec is a step of one rotation: after one that fails, the others would show nothing.
-var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), Label(catalogue.RootRotation), func() {
+var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), Label(catalogue.RootRotation, catalogue.Smoke), func() {
 	var (
 		r *rotation
 		// workloads and control are what runs: none of it is to be replaced, or restarted, from then on.

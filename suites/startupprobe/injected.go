@@ -32,7 +32,7 @@ var _ = Describe("The injector", Ordered, ContinueOnFailure, Label(catalogue.Sta
 		return pod
 	}
 
-	It("gives a sidecar a startup probe every second for ten minutes, and then a readiness probe every fifteen seconds", func(ctx SpecContext) {
+	It("gives a sidecar a startup probe every second for ten minutes, and then a readiness probe every fifteen seconds", Label(catalogue.Smoke), func(ctx SpecContext) {
 		pod := judge(ctx, plain, startup, readiness)
 		Expect(pod.Spec.Containers[0]).To(SatisfyAll(HaveField("Name", "echo"), HaveField("StartupProbe", BeNil()), HaveField("ReadinessProbe", BeNil())),
 			"the application's container has a probe that its fixture has not")

@@ -126,7 +126,7 @@ var _ = Describe("A sidecar", Label(catalogue.StartupProbe), func() {
 			"startup GET :15021/healthz/ready after 0s, every 1s, 3s each, fails at 20", readiness),
 	)
 
-	It("has no startup probe in the release before", func(ctx SpecContext) {
+	It("has no startup probe in the release before", Label(catalogue.Smoke), func(ctx SpecContext) {
 		evidence.API("istioctl", "%s", istioctl.Before().Version)
 		compare(injectedBy(ctx, istioctl.Before(), plain), readinessBefore)
 	})

@@ -8,6 +8,7 @@ import (
 	securityv1 "istio.io/client-go/pkg/apis/security/v1"
 	appsv1 "k8s.io/api/apps/v1"
 
+	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
@@ -36,7 +37,7 @@ func ofAuthorizationPolicies(s *site) {
 			landed.seen()
 		})
 
-		It("refuses the path at the Gateway that its targetRef names, and no other path", func(ctx SpecContext) {
+		It("refuses the path at the Gateway that its targetRef names, and no other path", Label(catalogue.Smoke), func(ctx SpecContext) {
 			Expect(s.a.measure(ctx, "/deny")).To(match.BeDenied())
 			Expect(s.a.measure(ctx, "/other")).To(match.HaveStatus(200))
 		})
@@ -46,7 +47,7 @@ func ofAuthorizationPolicies(s *site) {
 				stay(ctx, landed.at, haveNoFilter(rbac), neighbour())
 				Expect(neighbour().measure(ctx, "/deny")).To(match.HaveStatus(200))
 			},
-			Entry("the sibling Gateway of the namespace stays open", func() entrance { return s.b }),
+			Entry("the sibling Gateway of the namespace stays open", Label(catalogue.Smoke), func() entrance { return s.b }),
 			Entry("the Gateway of the same name in another namespace stays open", func() entrance { return s.namesake }),
 			Entry("the backend behind the Gateway stays open to callers inside the cluster", func() entrance { return s.backend }),
 			Entry("a gateway of Istio's own API with the same name stays open", func() entrance { return s.classic }),

@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/gomega/types"
 	securityv1 "istio.io/client-go/pkg/apis/security/v1"
 
+	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
@@ -45,11 +46,11 @@ func ofRequestAuthentications(s *site) {
 			func(ctx SpecContext, present func() http.Header, answered types.GomegaMatcher) {
 				Expect(s.a.measure(ctx, "/", present())).To(answered)
 			},
-			Entry("a good one is let in",
+			Entry("a good one is let in", Label(catalogue.Smoke),
 				func() http.Header { return bearing(issuer, alice) }, match.HaveStatus(200)),
 			Entry("none is let in, since that is the AuthorizationPolicy's to decide",
 				func() http.Header { return nil }, match.HaveStatus(200)),
-			Entry("one signed with another key is refused",
+			Entry("one signed with another key is refused", Label(catalogue.Smoke),
 				forged, match.BeRefused(401, "Jwt verification fails")),
 			Entry("one of another issuer is refused",
 				func() http.Header { return bearing(other, alice) }, match.BeRefused(401, "Jwt issuer is not configured")),
@@ -67,7 +68,7 @@ func ofRequestAuthentications(s *site) {
 				stay(ctx, landed.at, haveNoFilter(jwtAuthn), neighbour())
 				Expect(neighbour().measure(ctx, "/", forged())).To(match.HaveStatus(200))
 			},
-			Entry("the sibling Gateway of the namespace lets in bad tokens", func() entrance { return s.b }),
+			Entry("the sibling Gateway of the namespace lets in bad tokens", Label(catalogue.Smoke), func() entrance { return s.b }),
 			Entry("the Gateway of the same name in another namespace lets in bad tokens", func() entrance { return s.namesake }),
 			Entry("the backend behind the Gateway lets in bad tokens of callers inside the cluster", func() entrance { return s.backend }),
 		)

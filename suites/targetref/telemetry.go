@@ -8,6 +8,7 @@ import (
 	telemetryv1alpha1 "istio.io/client-go/pkg/apis/telemetry/v1alpha1"
 	"k8s.io/apimachinery/pkg/util/rand"
 
+	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
@@ -64,7 +65,7 @@ func ofTelemetries(s *site) {
 		})
 		BeforeEach(func(ctx SpecContext) { logs(ctx, s.a) })
 
-		It("makes the Gateway log that its targetRef names", func(ctx SpecContext) {
+		It("makes the Gateway log that its targetRef names", Label(catalogue.Smoke), func(ctx SpecContext) {
 			Expect(loggers(ctx, []entrance{s.a})).To(logging)
 		})
 
@@ -73,7 +74,7 @@ func ofTelemetries(s *site) {
 		DescribeTable("touches no neighbour:",
 			func(ctx SpecContext, neighbour func() entrance) { logsNothing(ctx, neighbour()) },
 			Entry("the sibling Gateway of the namespace does not log", func() entrance { return s.b }),
-			Entry("the Gateway of the same name in another namespace does not log", func() entrance { return s.namesake }),
+			Entry("the Gateway of the same name in another namespace does not log", Label(catalogue.Smoke), func() entrance { return s.namesake }),
 			Entry("the sidecar of the backend behind the Gateway does not log", func() entrance { return s.backend }),
 		)
 

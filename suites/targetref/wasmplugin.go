@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	extensionsv1alpha1 "istio.io/client-go/pkg/apis/extensions/v1alpha1"
 
+	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
@@ -131,11 +132,11 @@ func ofWasmPlugins(s *site) {
 			landed.seen()
 		})
 
-		It("runs at the Gateway that its targetRef names", func(ctx SpecContext) { marks(ctx, s.a, "marking") })
+		It("runs at the Gateway that its targetRef names", Label(catalogue.Smoke), func(ctx SpecContext) { marks(ctx, s.a, "marking") })
 
 		DescribeTable("touches no neighbour:",
 			func(ctx SpecContext, neighbour func() entrance) { leaves(ctx, landed.at, marking, neighbour()) },
-			Entry("the sibling Gateway of the namespace does not run it", func() entrance { return s.b }),
+			Entry("the sibling Gateway of the namespace does not run it", Label(catalogue.Smoke), func() entrance { return s.b }),
 			Entry("the Gateway of the same name in another namespace does not run it", func() entrance { return s.namesake }),
 			Entry("the sidecar of the backend behind the Gateway does not run it", func() entrance { return s.backend }),
 		)

@@ -46,7 +46,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		pinned = echo.Await(bounded, namespace, neighbour)[neighbour]
 	})
 
-	It("starts from the old revision, to which the tag leads", func(ctx SpecContext) {
+	It("starts from the old revision, to which the tag leads", Label(catalogue.Smoke), func(ctx SpecContext) {
 		tagLeadsTo(ctx, older.Revision)
 		b.holds(ctx, before(), nil)
 		b.talk(ctx, client, serverA)
@@ -54,7 +54,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "before anything changes")
 	})
 
-	It("installs the new revision beside the old one, and neither tag nor workload moves", func(ctx SpecContext) {
+	It("installs the new revision beside the old one, and neither tag nor workload moves", Label(catalogue.Smoke), func(ctx SpecContext) {
 		const change = "Istio is being "
 		said := install(ctx, b.installer, subject(), newer)
 		Expect(said).NotTo(ContainSubstring(change), "what istioctl said of a revision that replaces none")
@@ -66,7 +66,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while the new revision is installed")
 	})
 
-	It("moves a managed gateway with the tag, and no sidecar", func(ctx SpecContext) {
+	It("moves a managed gateway with the tag, and no sidecar", Label(catalogue.Smoke), func(ctx SpecContext) {
 		setTag(ctx, b.installer, subject(), subject())
 		tagLeadsTo(ctx, newer.Revision)
 		b.gatewayMoves(ctx, subject())
@@ -75,7 +75,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while the tag moves")
 	})
 
-	It("moves a workload that restarts, but not one whose namespace names the old revision", func(ctx SpecContext) {
+	It("moves a workload that restarts, but not one whose namespace names the old revision", Label(catalogue.Smoke), func(ctx SpecContext) {
 		b.restart(ctx, serverA)
 		pinned = echo.Restart(ctx, pinned)
 		b.holds(ctx, before(), fleet{entrance: subject().Istio, serverA: subject().Istio})

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
@@ -75,7 +76,7 @@ func (m mesh) outbound(port int) func(context.Context) ([][]string, error) {
 
 // Every chain of the server has the filter of the AuthorizationPolicy that allows all but one port.
 func ofConnections(m *mesh) {
-	It("sees every connection to the port and every byte on it", func(ctx SpecContext) {
+	It("sees every connection to the port and every byte on it", Label(catalogue.Smoke), func(ctx SpecContext) {
 		const port = 9091
 		m.awaitModule(ctx, "counting", moduleNetwork)
 		sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(port, networkRBAC, m.filter("counting"), tcpProxy))
@@ -88,7 +89,7 @@ func ofConnections(m *mesh) {
 		Expect(seen.ended).To(And(HaveLen(requests), HaveEach(len(message))), "bytes by connection")
 	})
 
-	It("leaves connections to a port that it does not match alone", func(ctx SpecContext) {
+	It("leaves connections to a port that it does not match alone", Label(catalogue.Smoke), func(ctx SpecContext) {
 		const free = 9097
 		m.awaitModule(ctx, "counting", moduleNetwork)
 		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(free, networkRBAC, tcpProxy))

@@ -1,7 +1,10 @@
 // Package catalogue lists the promises of the Istio 1.20 release that the suite qualifies, one row each.
 package catalogue
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The rows as Ginkgo labels. A label may not contain a slash, so a label joins with a dot
 // what the row's id joins with a slash: see ID.
@@ -34,6 +37,10 @@ const (
 
 	Invariants = "invariants"
 )
+
+// Smoke is the label of the set smoke: at least one spec of each row, which together take ten minutes at most on a
+// quiet machine with two cores.
+const Smoke = "smoke"
 
 // Row is one promise of the release.
 type Row struct {
@@ -91,4 +98,22 @@ func RowOf(labels []string) (row Row, ok bool) {
 		}
 	}
 	return row, found == 1
+}
+
+// WithoutSmoke returns the ids of the rows that have no spec with the label Smoke, in the order of the reports. specs
+// holds the labels of each spec of the suite.
+func WithoutSmoke(specs [][]string) []string {
+	covered := map[string]bool{}
+	for _, labels := range specs {
+		if row, ok := RowOf(labels); ok && slices.Contains(labels, Smoke) {
+			covered[row.ID] = true
+		}
+	}
+	var missing []string
+	for _, row := range rows {
+		if !covered[row.ID] {
+			missing = append(missing, row.ID)
+		}
+	}
+	return missing
 }

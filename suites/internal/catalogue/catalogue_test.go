@@ -1,6 +1,9 @@
 package catalogue
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestRowsAreUniqueAndTitled(t *testing.T) {
 	seen := map[string]bool{}
@@ -42,5 +45,21 @@ func TestRowOf(t *testing.T) {
 		if ok != c.ok || (ok && row.ID != c.want) {
 			t.Errorf("RowOf(%v) = %q, %v; want %q, %v", c.labels, row.ID, ok, c.want, c.ok)
 		}
+	}
+}
+
+func TestWithoutSmoke(t *testing.T) {
+	var specs [][]string
+	for _, row := range Rows() {
+		specs = append(specs, []string{Label(row.ID), Smoke})
+	}
+	if missing := WithoutSmoke(specs); len(missing) != 0 {
+		t.Errorf("every row has a spec with the label, but %v are reported", missing)
+	}
+	// A spec without the label, and a spec of two rows, cover no row.
+	specs[0] = []string{Label(Rows()[0].ID)}
+	specs[1] = append(specs[1], Mirroring)
+	if missing, want := WithoutSmoke(specs), []string{Rows()[0].ID, Rows()[1].ID}; !slices.Equal(missing, want) {
+		t.Errorf("reported %v, want %v", missing, want)
 	}
 }
