@@ -55,6 +55,15 @@ func (l *Listing) Selected() int {
 	return count
 }
 
+// Total counts all specs.
+func (l *Listing) Total() int {
+	count := 0
+	for _, row := range l.Rows {
+		count += len(row.Specs)
+	}
+	return count
+}
+
 // Save writes the listing.
 func (l *Listing) Save(path string) error {
 	content, err := json.MarshalIndent(l, "", "  ")

@@ -27,7 +27,7 @@ type Meter struct {
 	// Cores is the number of cores; 0 means all that this process may use.
 	Cores int
 	// Builds, if set, lists the ids of the threads of builds, whose waiting slows nothing else down.
-	Builds func() []int
+	Builds func() ([]string, error)
 }
 
 // Measure calls each for every sample, about once a second, until the context ends. It does not return before.
@@ -58,6 +58,22 @@ func (m Meter) Measure(ctx context.Context, each func(Sample)) {
 		sample.Used, sample.Subject, sample.Busiest = shares.used, shares.subject, shares.busiest
 		each(sample)
 	}
+}
+
+// Glance measures so many samples, about a second each, and returns their lag; the end of the context ends it early.
+func (m Meter) Glance(ctx context.Context, count int) Lag {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var samples []Sample
+	m.Measure(ctx, func(s Sample) {
+		if samples = append(samples, s); len(samples) == count {
+			cancel()
+		}
+	})
+	if len(samples) == 0 {
+		return Lag{}
+	}
+	return Between(samples, samples[0].begun(), samples[len(samples)-1].At)
 }
 
 // sample looks at the machine for sampleLength.
@@ -113,9 +129,13 @@ func (m Meter) runnableBuilds() int {
 	if m.Builds == nil {
 		return 0
 	}
+	threads, err := m.Builds()
+	if err != nil {
+		return 0
+	}
 	count := 0
-	for _, thread := range m.Builds() {
-		if stat, ok := m.stat(strconv.Itoa(thread)); ok && stat.state == "R" {
+	for _, thread := range threads {
+		if stat, ok := m.stat(thread); ok && stat.state == "R" {
 			count++
 		}
 	}

@@ -31,7 +31,7 @@ func stat(name, state, user, system, started string) string {
 }
 
 func TestASampleCountsRunnableThreadsWithoutThoseOfBuilds(t *testing.T) {
-	m := Meter{Cores: 2, Builds: func() []int { return []int{11, 12, 13} }, Proc: proc(t, map[string]string{
+	m := Meter{Cores: 2, Builds: func() ([]string, error) { return []string{"11", "12", "13"}, nil }, Proc: proc(t, map[string]string{
 		"loadavg": "3.00 2.00 1.00 21/900 77\n",
 		"11/stat": stat("compile", "R", "1", "1", "5"), "12/stat": stat("compile", "S", "1", "1", "5"),
 	})}

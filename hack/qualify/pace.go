@@ -29,7 +29,7 @@ type pace struct {
 
 // startPace opens the gate of a job, enters its address there and measures until end is called. builds lists the threads of builds
 // that run beside the specs, speed is machine.Speed's.
-func startPace(ctx context.Context, job *kindconfig.Job, factor, speed float64, builds func() []int, say func(string, ...any)) (*pace, error) {
+func startPace(ctx context.Context, job *kindconfig.Job, factor, speed float64, builds func() ([]string, error), say func(string, ...any)) (*pace, error) {
 	p := &pace{say: say, controller: gate.Controller{Most: job.Procs, Factor: factor, Speed: speed}, done: make(chan struct{})}
 	recorder, err := machine.NewRecorder(job.Path(kindconfig.MachineFile))
 	if err != nil {

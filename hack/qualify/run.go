@@ -15,6 +15,7 @@ import (
 
 	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
+	"mesh-conformance/hack/machine"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
@@ -30,6 +31,10 @@ type runOptions struct {
 	buildOnly         bool
 	// timeoutFactor multiplies the suite's time limits; 0 follows what is measured of the machine.
 	timeoutFactor float64
+	// budget bounds building and specs together: the set smoke runs where the whole suite would exceed it. 0 is no bound.
+	budget time.Duration
+	// allowUndecided gives a run without a failed spec exit code 0, although specs are undecided.
+	allowUndecided bool
 	// serial runs upstream's tests in one lane, for the bench.
 	serial bool
 }
@@ -54,6 +59,7 @@ func runCommand() *cobra.Command {
 	f.BoolVar(&o.keep, "keep", false, "leave the cluster running at the end; qualify down removes it")
 	f.BoolVar(&o.reuse, "reuse", false, "use the cluster an earlier run kept, if it is of the same cell; implies --keep")
 	f.BoolVar(&o.buildOnly, "build-only", false, "stop when everything the cell needs is built")
+	f.DurationVar(&o.budget, "budget", 0, "run the set smoke where building and the whole suite are estimated to take longer, for example 60m")
 	return cmd
 }
 
@@ -70,6 +76,7 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f.StringVar(&o.images, "images", images.ChoiceAuto, "where the subject comes from: auto, published or built")
 	f.StringVar(&o.engine, "engine", engine.ChoiceAuto, "container engine: auto, docker or private")
 	f.IntVar(&o.procs, "procs", defaultProcs, "upper bound of Ginkgo processes that run specs at once; a busy machine gets fewer")
+	f.BoolVar(&o.allowUndecided, "allow-undecided", false, "exit with 0 where no spec failed, although specs are undecided because the machine was starved")
 	f.Float64Var(&o.timeoutFactor, "timeout-factor", 0, "multiply the suite's time limits by this number, from 1 to 10 (default: by the measured slowness of the machine)")
 	addPlaceFlags(cmd, &o.cache, &o.output)
 }
@@ -113,6 +120,11 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 		closeProgress()
 		return "", causeOf(ctx, err)
 	}
+	chosen, err := s.within(ctx, &o, builder, kubernetes, istio)
+	if err != nil {
+		closeProgress()
+		return "", causeOf(ctx, err)
+	}
 	var cell *kindconfig.Cell
 	made, err := s.prepare(ctx, o, func(ctx context.Context) (err error) {
 		cell, err = builder.Cell(ctx, kubernetes, istio)
@@ -131,8 +143,39 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 	if err := errors.Join(os.MkdirAll(job.Directory, 0o755), pointLatest(s.at.output, s.id)); err != nil {
 		return "", problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
 	}
-	return job.Directory, s.run(ctx, out, o, job, made)
+	err = s.run(ctx, out, o, job, made)
+	if chosen.smoke {
+		s.say("%s", chosen.tried(made.listing.Selected(), made.listing.Total()))
+	}
+	return job.Directory, err
 }
+
+// within chooses what fits into the budget, where there is one, and says so.
+func (s *site) within(ctx context.Context, o *runOptions, builder *images.Builder, kubernetes kindconfig.Kubernetes,
+	istio kindconfig.Istio,
+) (choice, error) {
+	if o.budget == 0 {
+		return choice{}, nil
+	}
+	runs, err := loadRuns(s.at.cache)
+	if err != nil {
+		return choice{}, err
+	}
+	build, err := builder.Estimate(ctx, istio, kubernetes)
+	if err != nil {
+		return choice{}, err
+	}
+	lag := machine.Meter{}.Glance(ctx, glance)
+	chosen := chooseSpecs(o.budget, build.Time, quietTime(runs, kubernetes.Minor), max(s.speed, lag.Slowness()))
+	s.say("%s", chosen.estimate())
+	if chosen.smoke {
+		o.labels = chosen.labels()
+	}
+	return chosen, nil
+}
+
+// glance is how many seconds the driver measures the machine before it estimates how long a run will take.
+const glance = 3
 
 // sayTo gives what shows a line with the time.
 func sayTo(out io.Writer) func(format string, args ...any) {
@@ -159,6 +202,9 @@ func (o runOptions) check() error {
 		if !slices.Contains(choice.allowed, choice.value) {
 			return problem.Usage(fmt.Sprintf("unknown value %q of %s", choice.value, flag), "qualify run", "give one of "+strings.Join(choice.allowed, ", "))
 		}
+	}
+	if err := checkBudget(o.budget, o.focus, o.labels); err != nil {
+		return err
 	}
 	return checkFilters(o.focus, o.labels)
 }
