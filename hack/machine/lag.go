@@ -36,8 +36,7 @@ func Between(samples []Sample, from, to time.Time) Lag {
 	var lag Lag
 	most := 0.0
 	for _, s := range samples {
-		begun := s.At.Add(-time.Duration(s.Seconds * float64(time.Second)))
-		if !s.At.After(from) || !begun.Before(to) || s.Seconds <= 0 {
+		if !s.Overlaps(from, to) {
 			continue
 		}
 		lag.Seconds += s.Seconds
