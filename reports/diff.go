@@ -21,8 +21,8 @@ func (c Change) Undecided() bool {
 	return c.Before.State == StateUndecided || c.After.State == StateUndecided
 }
 
-// Diff compares two runs of the same cell, in the order of the specs' ids. A spec that one of them did not decide is listed, even
-// where both did not: see Change.Undecided.
+// Diff compares two runs of the same cell, in the order of the specs' ids. A spec that one of them did not decide is
+// listed, even where both did not: see Change.Undecided.
 func Diff(before, after *Results) ([]Change, error) {
 	if before.Cell != after.Cell {
 		return nil, problem.Usage(fmt.Sprintf("the runs are of different cells: %s on Kubernetes %s with %s, %s on Kubernetes %s with %s",

@@ -46,7 +46,8 @@ func TestDiffOfUndecidedRuns(t *testing.T) {
 	for _, change := range changes {
 		got[change.ID] = change.Undecided()
 	}
-	want := map[string]bool{"gatewaydeploy/managed/ready": true, "gatewaydeploy/mesh-smoke/strict": true, "invariants/restarts": false}
+	want := map[string]bool{"gatewaydeploy/managed/ready": true, "gatewaydeploy/mesh-smoke/strict": true,
+		"invariants/restarts": false}
 	if !maps.Equal(got, want) {
 		t.Errorf("undecided: %v, want %v", got, want)
 	}

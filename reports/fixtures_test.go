@@ -138,8 +138,10 @@ func troubledRun() *Results {
 // leaveUndecided makes a spec one whose wait ran out while the machine was starved.
 func leaveUndecided(spec *Spec) {
 	spec.State, spec.Doubt = StateUndecided, DoubtStarved
-	spec.Reason = "time ran out after 30s while the machine was starved: 45 threads per core ran or waited for a core (bound 20)"
-	spec.Failure = "no <certificate> of the client was seen (timed out after 30.001s)\n\nTimed out after 30.001s.\nno <certificate> of the client was seen"
+	spec.Reason = "time ran out after 30s while the machine was starved: 45 threads per core ran or waited for a core " +
+		"(bound 20)"
+	spec.Failure = "no <certificate> of the client was seen (timed out after 30.001s)\n\nTimed out after 30.001s.\nno " +
+		"<certificate> of the client was seen"
 	spec.Location = "suites/gatewaydeploy/smoke.go:40"
 	spec.Lag = &Lag{Late: 31.25, Worst: 1620, Runnable: 45.3, Subject: 0.213, Busiest: "envoy"}
 	spec.Waited = 12.5

@@ -26,7 +26,8 @@ func TestSample(t *testing.T) {
 }
 
 func runs() map[string]*Results {
-	return map[string]*Results{"clean": cleanRun(), "troubled": troubledRun(), "filtered": filteredRun(), "empty": emptyRun(),
+	return map[string]*Results{"clean": cleanRun(), "troubled": troubledRun(), "filtered": filteredRun(),
+		"empty":     emptyRun(),
 		"undecided": undecidedRun()}
 }
 

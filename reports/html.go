@@ -122,7 +122,8 @@ func tallies(totals Totals) []tally {
 // Iso is the start for the page's time element.
 func (p page) Iso() string { return p.Run.Started.UTC().Format(time.RFC3339) }
 
-// Class colours the page: good, bad, open for a run without a verdict, or partial for a pass that is less than the release's.
+// Class colours the page: good, bad, open for a run without a verdict, or partial for a pass that is less than the
+// release's.
 func (p page) Class() string {
 	switch {
 	case p.Conclusion.Open:

@@ -55,10 +55,10 @@ type junitMessage struct {
 const messageLimit = 300
 
 // JUnit renders the results for CI systems: a test suite for each row. Known defects, exemptions and specs that did
-// not run are skipped, with reason and link, since JUnit knows no other word for "not a pass". An undecided spec is an error, JUnit's
-// word for a test that broke off before its assertion was decided: CI systems show a skipped test as green, and a failure blames the
-// build. A row without specs
-// is one skipped case, so that it does not vanish; what is wrong with the run itself is a failed case.
+// not run are skipped, with reason and link, since JUnit knows no other word for "not a pass". An undecided spec is
+// an error, JUnit's word for a test that broke off before its assertion was decided: CI systems show a skipped test
+// as green, and a failure blames the build. A row without specs is one skipped case, so that it does not vanish; what
+// is wrong with the run itself is a failed case.
 func JUnit(r *Results) ([]byte, error) {
 	report := junitSuites{Name: fmt.Sprintf("%s on Kubernetes %s", r.Cell.subject(), r.Cell.Kubernetes), Time: junitTime(r.Run.Seconds)}
 	properties := junitProperties(r)

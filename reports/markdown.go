@@ -17,7 +17,8 @@ const (
 func Markdown(r *Results) []byte {
 	var b strings.Builder
 	end := conclude(r)
-	fmt.Fprintf(&b, "# %s %s: %s on Kubernetes %s\n\n", end.mark(), end.Word, text(r.Cell.subject()), text(r.Cell.Kubernetes))
+	fmt.Fprintf(&b, "# %s %s: %s on Kubernetes %s\n\n", end.mark(), end.Word, text(r.Cell.subject()),
+		text(r.Cell.Kubernetes))
 	fmt.Fprintf(&b, "%s\n\n", end.Sentence)
 	fmt.Fprintf(&b, "Proxy: %s · started %s · %s on %s", text(r.Cell.proxy()), r.Run.Started.UTC().Format("2006-01-02 15:04 UTC"),
 		duration(r.Run.Seconds), processes(r.Run.Procs))

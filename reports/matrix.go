@@ -84,7 +84,8 @@ type MatrixSpec struct {
 	ID   string `json:"id"`
 	Row  string `json:"row"`
 	Name string `json:"name"`
-	// Differs says that it came out differently on versions that have results and where it is neither exempt nor undecided.
+	// Differs says that it came out differently on versions that have results and where it is neither exempt nor
+	// undecided.
 	Differs bool `json:"differs"`
 	// Cells are in the order of the matrix's.
 	Cells []SpecOutcome `json:"cells"`

@@ -138,10 +138,14 @@ func TestMatrixVerdict(t *testing.T) {
 		{"all passed", []Outcome{good("1.25.4"), good("1.26.13")}, 0, "Passed", ""},
 		{"one failed", []Outcome{bad("1.25.4"), good("1.26.13")}, 1, "Failed", "Kubernetes 1.25.4: 1 spec failed"},
 		{"one aborted", []Outcome{good("1.25.4"), aborted}, 3, "Incomplete", "Kubernetes 1.26.13: no verdict: the engine died"},
-		{"one undecided", []Outcome{good("1.25.4"), open("1.26.13")}, 3, "Undecided", "Kubernetes 1.26.13: 2 specs are undecided: 1 because time ran out"},
-		{"one undecided, one failed", []Outcome{bad("1.25.4"), open("1.26.13")}, 1, "Failed", "Kubernetes 1.25.4: 1 spec failed; Kubernetes 1.26.13: 2 specs"},
-		{"one undecided, one aborted", []Outcome{open("1.25.4"), aborted}, 3, "Incomplete", "no verdict: the engine died; Kubernetes 1.25.4: 2 specs"},
-		{"one failed with undecided specs", []Outcome{outcomeOf(fail(cellOf(undecidedRun(), "1.25.4"), "invariants/restarts", "it did"))}, 1, "Failed",
+		{"one undecided", []Outcome{good("1.25.4"), open("1.26.13")}, 3, "Undecided",
+			"Kubernetes 1.26.13: 2 specs are undecided: 1 because time ran out"},
+		{"one undecided, one failed", []Outcome{bad("1.25.4"), open("1.26.13")}, 1, "Failed",
+			"Kubernetes 1.25.4: 1 spec failed; Kubernetes 1.26.13: 2 specs"},
+		{"one undecided, one aborted", []Outcome{open("1.25.4"), aborted}, 3, "Incomplete",
+			"no verdict: the engine died; Kubernetes 1.25.4: 2 specs"},
+		{"one failed with undecided specs", []Outcome{outcomeOf(fail(cellOf(undecidedRun(), "1.25.4"),
+			"invariants/restarts", "it did"))}, 1, "Failed",
 			"1 spec failed, 2 specs are undecided besides"},
 		{"one aborted, one failed", []Outcome{bad("1.25.4"), aborted}, 3, "Failed", "Kubernetes 1.26.13: no verdict: the engine died; Kubernetes 1.25.4: 1 spec failed"},
 		{"one never run", []Outcome{good("1.25.4"), {Kubernetes: "1.26.13", State: CellNotRun}}, 3, "Incomplete", "Kubernetes 1.26.13: not run"},
@@ -205,7 +209,8 @@ func TestMatrixDifferences(t *testing.T) {
 func TestMatrixOfUndecidedSpecs(t *testing.T) {
 	const id = "gatewaydeploy/mesh-smoke/strict"
 	m, err := Merge(matrixRun(), []Outcome{outcomeOf(cellOf(undecidedRun(), "1.25.4")),
-		outcomeOf(fail(cellOf(cleanRun(), "1.27.4"), id, "no mutual TLS was seen")), outcomeOf(fail(cellOf(cleanRun(), "1.28.15"), id, "no mutual TLS was seen"))})
+		outcomeOf(fail(cellOf(cleanRun(), "1.27.4"), id, "no mutual TLS was seen")), outcomeOf(fail(cellOf(cleanRun(),
+			"1.28.15"), id, "no mutual TLS was seen"))})
 	if err != nil {
 		t.Fatal(err)
 	}

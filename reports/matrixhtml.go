@@ -11,7 +11,8 @@ import (
 type matrixPage struct {
 	*Matrix
 	Conclusion conclusion
-	// Class colours the page: good, bad, open for a matrix that nothing failed and something is undecided in, or partial for a pass that is less than the release's.
+	// Class colours the page: good, bad, open for a matrix that nothing failed and something is undecided in, or
+	// partial for a pass that is less than the release's.
 	Class    string
 	Subject  string
 	Versions string

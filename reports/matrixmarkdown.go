@@ -57,7 +57,8 @@ func (s CellState) glyph() string {
 }
 
 func (m *Matrix) markdownCells(b *strings.Builder) {
-	b.WriteString("| | Kubernetes | state | passed | failed | flaky | undecided | known defects | exempt | not run | specs | time |\n")
+	b.WriteString("| | Kubernetes | state | passed | failed | flaky | undecided | known defects | exempt | not run | " +
+		"specs | time |\n")
 	b.WriteString("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, cell := range m.Cells {
 		fmt.Fprintf(b, "| %s | %s | ", cell.State.glyph(), linked(text(cell.Kubernetes), cell.link("")))

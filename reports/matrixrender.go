@@ -115,7 +115,8 @@ func (m *Matrix) Summary(w io.Writer, dir string, width int) error {
 			}
 			add("  %s", spec.ID)
 			for _, found := range m.findings(spec) {
-				add("    %s %s on %s  %s", found.State.glyph(), found.State.words(), enumerate(minorsOf(found.Cells)), found.Message)
+				add("    %s %s on %s  %s", found.State.glyph(), found.State.words(), enumerate(minorsOf(found.Cells)),
+					found.Message)
 			}
 		}
 	}

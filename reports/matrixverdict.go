@@ -8,11 +8,13 @@ import (
 	"mesh-conformance/hack/problem"
 )
 
-// Verdict is nil where every cell that was asked for may be signed. A cell without a verdict is a fault
-// of the environment, a failed one is the subject's. Where none of both is there and a cell is undecided, it is problem.Undecided.
+// Verdict is nil where every cell that was asked for may be signed. A cell without a verdict is a fault of the
+// environment, a failed one is the subject's. Where none of both is there and a cell is undecided, it is
+// problem.Undecided.
 func (m *Matrix) Verdict() error { return m.VerdictAllowing(false) }
 
-// VerdictAllowing is Verdict; with allowUndecided, an undecided cell is no reason against the matrix as long as it decided some spec.
+// VerdictAllowing is Verdict; with allowUndecided, an undecided cell is no reason against the matrix as long as it
+// decided some spec.
 func (m *Matrix) VerdictAllowing(allowUndecided bool) error {
 	var missing, failed, undecided []string
 	for _, cell := range m.Cells {
@@ -37,7 +39,8 @@ func (m *Matrix) VerdictAllowing(allowUndecided bool) error {
 	case len(failed) > 0:
 		return problem.FailedSpecs(strings.Join(append(failed, undecided...), "; "))
 	case len(undecided) > 0:
-		return problem.Undecided(strings.Join(undecided, "; "), "run these versions again on a less busy machine, or with --procs 1")
+		return problem.Undecided(strings.Join(undecided, "; "),
+			"run these versions again on a less busy machine, or with --procs 1")
 	}
 	return nil
 }
@@ -139,8 +142,8 @@ type commonSpec struct {
 	SpecOutcome
 }
 
-// common are the specs that are in one of the wanted states on every version with results, the undecided ones left aside. Where
-// their messages differ, the first one stands for them; the cells' reports have all.
+// common are the specs that are in one of the wanted states on every version with results, the undecided ones left
+// aside. Where their messages differ, the first one stands for them; the cells' reports have all.
 func (m *Matrix) common(wanted ...State) []commonSpec {
 	var specs []commonSpec
 	for _, state := range wanted {

@@ -164,7 +164,8 @@ func (m *Matrix) mergeSpecs(outcomes []Outcome) {
 					unknown[column] = append(unknown[column], specs[i].ID)
 				}
 			}
-			// Where it is exempt for the version, another outcome elsewhere is what the lists say. An undecided one says nothing.
+			// Where it is exempt for the version, another outcome elsewhere is what the lists say. An undecided one
+			// says nothing.
 			if o.Results != nil && cell.State != StateExempt && cell.State != StateUndecided {
 				seen[cell.State] = true
 			}

@@ -4,8 +4,9 @@ package reports
 
 import "time"
 
-// Schema is the version of results.json that this package writes and reads. A field that is only added leaves it as it is: this
-// package reads an older file with the field empty, and an older program rejects a newer file, because Load accepts no unknown field.
+// Schema is the version of results.json that this package writes and reads. A field that is only added leaves it as
+// it is: this package reads an older file with the field empty, and an older program rejects a newer file, because
+// Load accepts no unknown field.
 const Schema = 1
 
 // State is how a spec, or a row of specs, came out.
@@ -17,8 +18,8 @@ const (
 	StateFailed State = "failed"
 	// StateFlaky is a spec that passed only when tried again; it fails the run.
 	StateFlaky State = "flaky"
-	// StateUndecided is a spec whose wait ran out while the machine was starved, or while the suite's own connection to the cluster
-	// was lost. It is neither red nor green.
+	// StateUndecided is a spec whose wait ran out while the machine was starved, or while the suite's own connection
+	// to the cluster was lost. It is neither red nor green.
 	StateUndecided State = "undecided"
 	// StateKnownDefect is a spec that failed as the list of the subject's known defects says.
 	StateKnownDefect State = "known-defect"
@@ -101,7 +102,8 @@ type Results struct {
 	// Problems are faults of the run itself, one line each: a known defect that passed, an
 	// exemption that names no spec, a cluster that did not come up. Any of them fails the run.
 	Problems []string `json:"problems,omitempty"`
-	// Causes are events outside of the build that left specs undecided, one line each with their number. None fails the run.
+	// Causes are events outside of the build that left specs undecided, one line each with their number. None fails
+	// the run.
 	Causes []string `json:"causes,omitempty"`
 }
 
@@ -127,7 +129,8 @@ type Machine struct {
 	Worst float64 `json:"worst"`
 	// Runnable is the mean number of threads per core that ran or waited for a core.
 	Runnable float64 `json:"runnable"`
-	// Narrowest and Widest bound how many Ginkgo processes the driver let run specs at once; 0 where that was not recorded.
+	// Narrowest and Widest bound how many Ginkgo processes the driver let run specs at once; 0 where that was not
+	// recorded.
 	Narrowest int `json:"narrowest"`
 	Widest    int `json:"widest"`
 }
@@ -202,7 +205,8 @@ type Lag struct {
 	Worst float64 `json:"worst"`
 	// Runnable is the mean number of threads per core that ran or waited for a core.
 	Runnable float64 `json:"runnable"`
-	// Subject is the share, from 0 to 1, of the used processor time that the build under test used; Busiest names its busiest program.
+	// Subject is the share, from 0 to 1, of the used processor time that the build under test used; Busiest names its
+	// busiest program.
 	Subject float64 `json:"subject"`
 	Busiest string  `json:"busiest,omitempty"`
 }

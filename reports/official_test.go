@@ -154,7 +154,8 @@ func TestNoClaim(t *testing.T) {
 }
 
 func TestWorseOutcomeOfATestCounts(t *testing.T) {
-	for _, states := range [][2]State{{StateFailed, StatePassed}, {StatePassed, StateFailed}, {StatePassed, StateUndecided}} {
+	for _, states := range [][2]State{{StateFailed, StatePassed}, {StatePassed, StateFailed},
+		{StatePassed, StateUndecided}} {
 		r := &Results{Specs: []Spec{
 			{ID: "gatewayapi/http/A", Row: "gatewayapi/http", State: states[0]},
 			{ID: "gatewayapi/tls/A", Row: "gatewayapi/tls", State: states[1]},

@@ -28,7 +28,7 @@ func Summary(w io.Writer, r *Results, dir string, width int) error {
 	// The one thing that is never cut.
 	lines = append(lines, wrap(strings.ToUpper(end.Word)+": "+end.Sentence, width)...)
 	if r.Run.Machine != nil {
-		add("machine: %s", r.Run.Machine.words())
+		lines = append(lines, wrap("Machine: "+r.Run.Machine.words(), width)...)
 	}
 	var counts []string
 	for _, tally := range tallies(totalsOf(r.Specs)) {

@@ -22,7 +22,8 @@ func RowState(specs []State) State {
 		}
 		has[state] = true
 	}
-	for _, state := range []State{StateFailed, StateFlaky, StateUndecided, StateKnownDefect, StateNotRun, StatePassed, StateExempt} {
+	for _, state := range []State{StateFailed, StateFlaky, StateUndecided, StateKnownDefect, StateNotRun, StatePassed,
+		StateExempt} {
 		if has[state] {
 			return state
 		}
@@ -76,12 +77,14 @@ func totalsOf(specs []Spec) Totals {
 	return totals
 }
 
-// Verdict is nil where the run may be signed, and otherwise the reason why not. It has the exit code of failed specs where a spec
-// failed or was flaky, where the lists are at fault, where no spec ran, and where a spec of a run without a filter did not run. Known
-// defects and exemptions alone do not fail a run. Where none of this holds and specs are undecided, it is problem.Undecided.
+// Verdict is nil where the run may be signed, and otherwise the reason why not. It has the exit code of failed specs
+// where a spec failed or was flaky, where the lists are at fault, where no spec ran, and where a spec of a run
+// without a filter did not run. Known defects and exemptions alone do not fail a run. Where none of this holds and
+// specs are undecided, it is problem.Undecided.
 func Verdict(r *Results) error { return VerdictAllowing(r, false) }
 
-// VerdictAllowing is Verdict; with allowUndecided, undecided specs are no reason against the run as long as some spec was decided.
+// VerdictAllowing is Verdict; with allowUndecided, undecided specs are no reason against the run as long as some spec
+// was decided.
 func VerdictAllowing(r *Results, allowUndecided bool) error {
 	totals := totalsOf(r.Specs)
 	faults := faultsOf(r)

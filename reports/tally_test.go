@@ -45,12 +45,14 @@ func TestTally(t *testing.T) {
 		Specs: []Spec{
 			{ID: "a/2", Row: "a", State: StateExempt}, {ID: "a/1", Row: "a", State: StateFlaky},
 			{ID: "b/1", Row: "b", State: StateNotRun}, {ID: "a/3", Row: "a", State: StateKnownDefect},
-			{ID: "b/0", Row: "b", State: StateFailed}, {ID: "b/2", Row: "b", State: StatePassed}, {ID: "b/3", Row: "b", State: StateUndecided},
+			{ID: "b/0", Row: "b", State: StateFailed}, {ID: "b/2", Row: "b", State: StatePassed}, {ID: "b/3", Row: "b",
+				State: StateUndecided},
 		},
 		Totals: Totals{Passed: 99},
 	}
 	r.Tally()
-	if want := (Totals{Passed: 1, Failed: 1, Flaky: 1, KnownDefect: 1, Exempt: 1, NotRun: 1, Undecided: 1, Total: 7}); r.Totals != want {
+	if want := (Totals{Passed: 1, Failed: 1, Flaky: 1, KnownDefect: 1, Exempt: 1, NotRun: 1, Undecided: 1,
+		Total: 7}); r.Totals != want {
 		t.Errorf("totals %+v, want %+v", r.Totals, want)
 	}
 	if r.Rows[0].State != StateFailed || r.Rows[1].State != StateFlaky {
@@ -78,7 +80,8 @@ func TestVerdict(t *testing.T) {
 		r    Results
 		want string
 	}{
-		{"failed beats undecided", Results{Specs: spec(StateFailed, StateUndecided, StateUndecided)}, "1 spec failed, 2 specs are undecided besides"},
+		{"failed beats undecided", Results{Specs: spec(StateFailed, StateUndecided, StateUndecided)},
+			"1 spec failed, 2 specs are undecided besides"},
 		{"an undecided run with a problem", Results{Specs: spec(StatePassed, StateUndecided), Problems: []string{"x"}},
 			"1 problem of the run itself, 1 spec is undecided besides"},
 		{"passed", Results{Specs: spec(StatePassed)}, ""},
@@ -123,13 +126,18 @@ func TestVerdictOfUndecidedSpecs(t *testing.T) {
 		want    string
 		allowed bool
 	}{
-		{"starved", []Spec{passed, spec(DoubtStarved, &Lag{Runnable: 45.3, Worst: 300}), spec(DoubtStarved, &Lag{Runnable: 31, Worst: 1620})},
-			"2 specs are undecided, because time ran out while the machine was starved (at worst 45 runnable threads per core, a timer 1.62 s late)" + remedy, true},
+		{"starved", []Spec{passed, spec(DoubtStarved, &Lag{Runnable: 45.3, Worst: 300}), spec(DoubtStarved,
+			&Lag{Runnable: 31, Worst: 1620})},
+			"2 specs are undecided, because time ran out while the machine was starved (at worst 45 runnable threads per " +
+				"core, a timer 1.62 s late)" + remedy, true},
 		{"lost its connection", []Spec{passed, spec(DoubtConnection, &Lag{Runnable: 45})},
-			"1 spec is undecided, because the suite lost its connection to the API server or the container engine; run again", true},
-		{"after a restart", []Spec{passed, spec(DoubtRestart, nil)}, "1 spec is undecided, because the Kubernetes control plane had restarted" + remedy, true},
+			"1 spec is undecided, because the suite lost its connection to the API server or the container engine; run " +
+				"again", true},
+		{"after a restart", []Spec{passed, spec(DoubtRestart, nil)},
+			"1 spec is undecided, because the Kubernetes control plane had restarted" + remedy, true},
 		{"several", []Spec{passed, spec(DoubtRestart, nil), spec(DoubtStarved, nil), spec(DoubtStarved, nil)},
-			"3 specs are undecided: 2 because time ran out while the machine was starved and 1 because the Kubernetes control plane had restarted" + remedy, true},
+			"3 specs are undecided: 2 because time ran out while the machine was starved and 1 because the Kubernetes " +
+				"control plane had restarted" + remedy, true},
 		{"nothing is decided", []Spec{spec(DoubtStarved, nil), {State: StateExempt}},
 			"1 spec is undecided, because time ran out while the machine was starved" + remedy, false},
 	}
@@ -137,7 +145,8 @@ func TestVerdictOfUndecidedSpecs(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := &Results{Specs: c.specs}
 			err := Verdict(r)
-			if err == nil || err.Error() != c.want || problem.ExitCode(err) != problem.ExitEnvironment || !problem.IsUndecided(err) {
+			if err == nil || err.Error() != c.want || problem.ExitCode(err) != problem.ExitEnvironment ||
+				!problem.IsUndecided(err) {
 				t.Errorf("got %v with exit code %d, want %q", err, problem.ExitCode(err), c.want)
 			}
 			if allowed := VerdictAllowing(r, true); (allowed == nil) != c.allowed {

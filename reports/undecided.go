@@ -74,13 +74,16 @@ func doubtsOf(r *Results) map[Doubt]int {
 	return counts
 }
 
-// worstLag names the largest lag among the specs that are undecided because the machine was starved; empty where none was measured.
+// worstLag names the largest lag among the specs that are undecided because the machine was starved; empty where none
+// was measured.
 func worstLag(r *Results) string {
 	var worst Lag
 	measured := false
 	for _, spec := range r.Specs {
 		if spec.State == StateUndecided && spec.Doubt == DoubtStarved && spec.Lag != nil {
-			worst.Runnable, worst.Worst, measured = max(worst.Runnable, spec.Lag.Runnable), max(worst.Worst, spec.Lag.Worst), true
+			measured = true
+			worst.Runnable = max(worst.Runnable, spec.Lag.Runnable)
+			worst.Worst = max(worst.Worst, spec.Lag.Worst)
 		}
 	}
 	if !measured {
@@ -111,8 +114,8 @@ func (m Machine) words() string {
 	return line
 }
 
-// machineOf describes the machine while a failed or undecided spec ran, and how long the spec waited before; empty for every other
-// spec, because its lag says nothing about its outcome.
+// machineOf describes the machine while a failed or undecided spec ran, and how long the spec waited before; empty
+// for every other spec, because its lag says nothing about its outcome.
 func machineOf(spec Spec) string {
 	if spec.State != StateFailed && spec.State != StateUndecided {
 		return ""

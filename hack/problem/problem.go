@@ -13,8 +13,8 @@ const (
 	ExitFailedSpecs = 1
 	// ExitUsage says that the command line, or a data file named on it, is wrong.
 	ExitUsage = 2
-	// ExitEnvironment says that the machine, the engine, a package source or the cluster is at fault, or that the machine
-	// left specs undecided.
+	// ExitEnvironment says that the machine, the engine, a package source or the cluster is at fault, or that the
+	// machine left specs undecided.
 	ExitEnvironment = 3
 )
 

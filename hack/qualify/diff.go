@@ -63,7 +63,8 @@ func diff(out io.Writer, output string, runs ...string) error {
 	return disagreement(len(changes)-undecided, undecided)
 }
 
-// disagreement is the error of so many specs that came out differently, and of so many that one of the runs left undecided.
+// disagreement is the error of so many specs that came out differently, and of so many that one of the runs left
+// undecided.
 func disagreement(differing, undecided int) error {
 	open := fmt.Sprintf("%d specs are undecided in one of the runs", undecided)
 	if undecided == 1 {
