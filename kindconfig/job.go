@@ -67,7 +67,7 @@ type Event struct {
 	State   string  `json:"state"`
 	Seconds float64 `json:"seconds"`
 	Process int     `json:"process"`
-	// Message is the first line of a failure.
+	// Message is the first line of a failure, or why the spec is undecided.
 	Message string `json:"message,omitempty"`
 }
 

@@ -16,7 +16,13 @@ type Change struct {
 	Before, After SpecOutcome
 }
 
-// Diff compares two runs of the same cell, in the order of the specs' ids.
+// Undecided reports whether one of the runs did not decide the spec, so that the two cannot be compared on it.
+func (c Change) Undecided() bool {
+	return c.Before.State == StateUndecided || c.After.State == StateUndecided
+}
+
+// Diff compares two runs of the same cell, in the order of the specs' ids. A spec that one of them did not decide is
+// listed, even where both did not: see Change.Undecided.
 func Diff(before, after *Results) ([]Change, error) {
 	if before.Cell != after.Cell {
 		return nil, problem.Usage(fmt.Sprintf("the runs are of different cells: %s on Kubernetes %s with %s, %s on Kubernetes %s with %s",
@@ -35,7 +41,7 @@ func Diff(before, after *Results) ([]Change, error) {
 	}
 	var differing []Change
 	for _, change := range changes {
-		if change.Before.State != change.After.State {
+		if change.Before.State != change.After.State || change.Undecided() {
 			differing = append(differing, *change)
 		}
 	}

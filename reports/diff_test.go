@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +34,25 @@ tcpmetadata/labels
 `
 	if out.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	}
+}
+
+func TestDiffOfUndecidedRuns(t *testing.T) {
+	changes, err := Diff(cleanRun(), fail(undecidedRun(), "invariants/restarts", "istiod restarted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, change := range changes {
+		got[change.ID] = change.Undecided()
+	}
+	want := map[string]bool{"gatewaydeploy/managed/ready": true, "gatewaydeploy/mesh-smoke/strict": true,
+		"invariants/restarts": false}
+	if !maps.Equal(got, want) {
+		t.Errorf("undecided: %v, want %v", got, want)
+	}
+	if same, err := Diff(undecidedRun(), undecidedRun()); err != nil || len(same) != 2 || !same[0].Undecided() {
+		t.Errorf("two runs that did not decide the same specs: %+v, %v", same, err)
 	}
 }
 

@@ -26,7 +26,9 @@ func TestSample(t *testing.T) {
 }
 
 func runs() map[string]*Results {
-	return map[string]*Results{"clean": cleanRun(), "troubled": troubledRun(), "filtered": filteredRun(), "empty": emptyRun()}
+	return map[string]*Results{"clean": cleanRun(), "troubled": troubledRun(), "filtered": filteredRun(),
+		"empty":     emptyRun(),
+		"undecided": undecidedRun()}
 }
 
 // brief keeps of each row what did not pass and one spec that did, so that the goldens can be read.

@@ -28,6 +28,7 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"message":   func(s string) string { return oneLine(s, 400) },
 	"proxy":     Cell.proxy,
 	"cellwords": CellState.words,
+	"machine":   machineOf,
 	"seconds":   func(s float64) string { return strconv.FormatFloat(s, 'f', 1, 64) },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
@@ -45,6 +46,7 @@ type page struct {
 
 	Tallies      []tally
 	Failures     []Spec
+	Undecided    []Spec
 	KnownDefects []Spec
 	Exemptions   []Spec
 	Promises     []rowView
@@ -80,6 +82,7 @@ func HTML(r *Results) ([]byte, error) {
 		Script:       template.JS(script),
 		Tallies:      tallies(r.Totals),
 		Failures:     specsIn(r, StateFailed, StateFlaky),
+		Undecided:    specsIn(r, StateUndecided),
 		KnownDefects: specsIn(r, StateKnownDefect),
 		Exemptions:   specsIn(r, StateExempt),
 		Promises:     rowViews(r),
@@ -105,7 +108,7 @@ func policy(script []byte) string {
 
 func tallies(totals Totals) []tally {
 	// A pass comes first here: the strip reads from good to bad to unknown.
-	order := []State{StatePassed, StateFailed, StateFlaky, StateKnownDefect, StateExempt, StateNotRun}
+	order := []State{StatePassed, StateFailed, StateFlaky, StateUndecided, StateKnownDefect, StateExempt, StateNotRun}
 	out := make([]tally, len(order))
 	for i, state := range order {
 		out[i] = tally{State: state, Count: totals.Of(state)}
@@ -118,6 +121,28 @@ func tallies(totals Totals) []tally {
 
 // Iso is the start for the page's time element.
 func (p page) Iso() string { return p.Run.Started.UTC().Format(time.RFC3339) }
+
+// Class colours the page: good, bad, open for a run without a verdict, or partial for a pass that is less than the
+// release's.
+func (p page) Class() string {
+	switch {
+	case p.Conclusion.Open:
+		return "open"
+	case !p.Conclusion.Signable:
+		return "bad"
+	case p.Run.Filter != "":
+		return "partial"
+	}
+	return "good"
+}
+
+// MachineWords describes the run's machine; empty where nothing was measured.
+func (p page) MachineWords() string {
+	if p.Run.Machine == nil {
+		return ""
+	}
+	return p.Run.Machine.words()
+}
 
 // HasLevel says whether any spec of the run reaches a level of evidence.
 func (p page) HasLevel() bool {

@@ -40,6 +40,7 @@ type junitCase struct {
 	Classname string        `xml:"classname,attr"`
 	Time      string        `xml:"time,attr"`
 	Failure   *junitMessage `xml:"failure"`
+	Error     *junitMessage `xml:"error"`
 	Skipped   *junitMessage `xml:"skipped"`
 	SystemOut string        `xml:"system-out,omitempty"`
 }
@@ -54,8 +55,10 @@ type junitMessage struct {
 const messageLimit = 300
 
 // JUnit renders the results for CI systems: a test suite for each row. Known defects, exemptions and specs that did
-// not run are skipped, with reason and link, since JUnit knows no other word for "not a pass". A row without specs
-// is one skipped case, so that it does not vanish; what is wrong with the run itself is a failed case.
+// not run are skipped, with reason and link, since JUnit knows no other word for "not a pass". An undecided spec is
+// an error, JUnit's word for a test that broke off before its assertion was decided: CI systems show a skipped test
+// as green, and a failure blames the build. A row without specs is one skipped case, so that it does not vanish; what
+// is wrong with the run itself is a failed case.
 func JUnit(r *Results) ([]byte, error) {
 	report := junitSuites{Name: fmt.Sprintf("%s on Kubernetes %s", r.Cell.subject(), r.Cell.Kubernetes), Time: junitTime(r.Run.Seconds)}
 	properties := junitProperties(r)
@@ -67,12 +70,16 @@ func JUnit(r *Results) ([]byte, error) {
 			if testcase.Failure != nil {
 				suite.Failures++
 			}
+			if testcase.Error != nil {
+				suite.Errors++
+			}
 			if testcase.Skipped != nil {
 				suite.Skipped++
 			}
 		}
 		report.Tests += suite.Tests
 		report.Failures += suite.Failures
+		report.Errors += suite.Errors
 		report.Suites = append(report.Suites, suite)
 	}
 	if faults := append(gapsOf(r), r.Problems...); len(faults) > 0 {
@@ -104,7 +111,7 @@ func junitRow(row rowView) junitSuite {
 		testcase := junitCase{Name: oneLine(spec.Name, 0), Classname: class, Time: junitTime(spec.Seconds), SystemOut: junitOutput(spec)}
 		switch spec.State {
 		case StatePassed:
-		case StateFailed, StateFlaky:
+		case StateFailed, StateFlaky, StateUndecided:
 			text := []string{plain(spec.Failure)}
 			if spec.Location != "" {
 				text = append(text, "at "+spec.Location)
@@ -112,11 +119,20 @@ func junitRow(row rowView) junitSuite {
 			if spec.Diagnostics != "" {
 				text = append(text, "diagnostics: "+spec.Diagnostics)
 			}
+			if machine := machineOf(spec); machine != "" {
+				text = append(text, "machine: "+machine)
+			}
 			message := why(spec, messageLimit)
 			if spec.State == StateFlaky {
 				message = fmt.Sprintf("flaky, passed at attempt %d: %s", spec.Attempts, message)
 			}
-			testcase.Failure = &junitMessage{Type: string(spec.State), Message: message, Text: strings.Join(text, "\n")}
+			said := &junitMessage{Type: string(spec.State), Message: message, Text: strings.Join(text, "\n")}
+			if spec.State == StateUndecided {
+				said.Message = "undecided: " + message
+				testcase.Error = said
+			} else {
+				testcase.Failure = said
+			}
 		default:
 			message := spec.State.words() + ": " + why(spec, messageLimit)
 			if spec.Link != "" {

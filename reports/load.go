@@ -88,6 +88,8 @@ func (r *Results) validate() error {
 			return fmt.Errorf("spec %q belongs to the unknown row %q", spec.ID, spec.Row)
 		case !strings.HasPrefix(spec.ID, spec.Row+"/"):
 			return fmt.Errorf("spec %q does not begin with its row %q", spec.ID, spec.Row)
+		case spec.Doubt != "" && (spec.State != StateUndecided || !slices.Contains(doubts, spec.Doubt)):
+			return fmt.Errorf("spec %q is %s and has the doubt %q", spec.ID, spec.State, spec.Doubt)
 		case spec.Level != "" && !known(spec.Level):
 			return fmt.Errorf("spec %q has the unknown level %q", spec.ID, spec.Level)
 		}

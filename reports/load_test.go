@@ -69,10 +69,14 @@ func TestLoadRefuses(t *testing.T) {
 		"no state":         {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a"}]}`, `unknown state ""`},
 		"unknown level":    {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"passed","level":"deep"}]}`, `unknown level "deep"`},
 		"unknown evidence": {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"passed","evidence":[{"level":"z"}]}]}`, `unknown level "z"`},
-		"unknown row":      {`{"schema":1,` + rows + `,"specs":[{"id":"b/x","row":"b","state":"passed"}]}`, `unknown row "b"`},
-		"row's state":      {`{"schema":1,"rows":[{"id":"a","state":"ok"}]}`, `unknown state "ok"`},
-		"row twice":        {`{"schema":1,"rows":[{"id":"a"},{"id":"a"}]}`, `row "a" is listed twice`},
-		"foreign id":       {`{"schema":1,` + rows + `,"specs":[{"id":"b/x","row":"a","state":"passed"}]}`, `does not begin with its row "a"`},
+		"unknown doubt": {`{"schema":1,` + rows + `,` +
+			`"specs":[{"id":"a/x","row":"a","state":"undecided","doubt":"mood"}]}`, `has the doubt "mood"`},
+		"doubtful pass": {`{"schema":1,` + rows + `,` +
+			`"specs":[{"id":"a/x","row":"a","state":"passed","doubt":"starved"}]}`, `is passed and has the doubt "starved"`},
+		"unknown row": {`{"schema":1,` + rows + `,"specs":[{"id":"b/x","row":"b","state":"passed"}]}`, `unknown row "b"`},
+		"row's state": {`{"schema":1,"rows":[{"id":"a","state":"ok"}]}`, `unknown state "ok"`},
+		"row twice":   {`{"schema":1,"rows":[{"id":"a"},{"id":"a"}]}`, `row "a" is listed twice`},
+		"foreign id":  {`{"schema":1,` + rows + `,"specs":[{"id":"b/x","row":"a","state":"passed"}]}`, `does not begin with its row "a"`},
 		"spec twice": {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"passed"},{"id":"a/x","row":"a","state":"failed"}]}`,
 			`spec "a/x" is listed twice`},
 	}

@@ -17,11 +17,8 @@ const (
 func Markdown(r *Results) []byte {
 	var b strings.Builder
 	end := conclude(r)
-	mark := "❌"
-	if end.Signable {
-		mark = "✅"
-	}
-	fmt.Fprintf(&b, "# %s %s: %s on Kubernetes %s\n\n", mark, end.Word, text(r.Cell.subject()), text(r.Cell.Kubernetes))
+	fmt.Fprintf(&b, "# %s %s: %s on Kubernetes %s\n\n", end.mark(), end.Word, text(r.Cell.subject()),
+		text(r.Cell.Kubernetes))
 	fmt.Fprintf(&b, "%s\n\n", end.Sentence)
 	fmt.Fprintf(&b, "Proxy: %s · started %s · %s on %s", text(r.Cell.proxy()), r.Run.Started.UTC().Format("2006-01-02 15:04 UTC"),
 		duration(r.Run.Seconds), processes(r.Run.Procs))
@@ -29,15 +26,14 @@ func Markdown(r *Results) []byte {
 		fmt.Fprintf(&b, " · filter %s", code(r.Run.Filter))
 	}
 	b.WriteString("\n\n")
-	markdownTotals(&b, r.Totals)
-	if len(r.Problems) > 0 {
-		b.WriteString("## Problems of the run\n\n")
-		for _, line := range r.Problems {
-			fmt.Fprintf(&b, "- %s\n", text(oneLine(line, 0)))
-		}
-		b.WriteString("\n")
+	if r.Run.Machine != nil {
+		fmt.Fprintf(&b, "Machine: %s\n\n", r.Run.Machine.words())
 	}
-	markdownFailures(&b, specsIn(r, StateFailed, StateFlaky))
+	markdownTotals(&b, r.Totals)
+	markdownLines(&b, "Problems of the run", r.Problems)
+	markdownLines(&b, "Causes outside of the build", r.Causes)
+	markdownFailures(&b, "Failures", specsIn(r, StateFailed, StateFlaky))
+	markdownFailures(&b, "Undecided", specsIn(r, StateUndecided))
 	markdownListed(&b, "Known defects", "These fail as listed. None counts as a pass.", specsIn(r, StateKnownDefect))
 	markdownListed(&b, "Exemptions", "This proxy cannot show these.", specsIn(r, StateExempt))
 	if r.Run.Filter == "" {
@@ -49,23 +45,37 @@ func Markdown(r *Results) []byte {
 }
 
 func markdownTotals(b *strings.Builder, totals Totals) {
-	b.WriteString("| passed | failed | flaky | known defects | exempt | not run | specs |\n")
-	b.WriteString("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
-	fmt.Fprintf(b, "| %d | %d | %d | %d | %d | %d | **%d** |\n\n", totals.Passed, totals.Failed, totals.Flaky,
-		totals.KnownDefect, totals.Exempt, totals.NotRun, totals.Total)
+	b.WriteString("| passed | failed | flaky | undecided | known defects | exempt | not run | specs |\n")
+	b.WriteString("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	fmt.Fprintf(b, "| %d | %d | %d | %d | %d | %d | %d | **%d** |\n\n", totals.Passed, totals.Failed, totals.Flaky,
+		totals.Undecided, totals.KnownDefect, totals.Exempt, totals.NotRun, totals.Total)
 }
 
-func markdownFailures(b *strings.Builder, specs []Spec) {
+func markdownLines(b *strings.Builder, title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "## %s\n\n", title)
+	for _, line := range lines {
+		fmt.Fprintf(b, "- %s\n", text(oneLine(line, 0)))
+	}
+	b.WriteString("\n")
+}
+
+func markdownFailures(b *strings.Builder, title string, specs []Spec) {
 	if len(specs) == 0 {
 		return
 	}
-	b.WriteString("## Failures\n\n")
+	fmt.Fprintf(b, "## %s\n\n", title)
 	for i, spec := range specs {
 		fmt.Fprintf(b, "- %s **%s**", spec.State.glyph(), text(oneLine(spec.Name, 0)))
 		if spec.State == StateFlaky {
 			fmt.Fprintf(b, " (flaky, passed at attempt %d)", spec.Attempts)
 		}
 		fmt.Fprintf(b, " %s  \n  %s", code(spec.ID), text(why(spec, markdownWhy)))
+		if machine := machineOf(spec); machine != "" {
+			fmt.Fprintf(b, "  \n  Machine: %s", text(machine))
+		}
 		if spec.Diagnostics != "" {
 			// Two spaces break the line.
 			fmt.Fprintf(b, "  \n  Diagnostics: %s", code(spec.Diagnostics))

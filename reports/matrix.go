@@ -26,6 +26,8 @@ type CellState string
 const (
 	CellPassed CellState = "passed"
 	CellFailed CellState = "failed"
+	// CellUndecided is a cell in which no spec failed and some are undecided.
+	CellUndecided CellState = "undecided"
 	// CellAborted is a cell that has no verdict: it could not be built or provisioned, or was interrupted.
 	CellAborted CellState = "aborted"
 	// CellNotRun is a cell that belongs to the matrix and never began.
@@ -35,7 +37,7 @@ const (
 )
 
 // cellStates lists them in the order of the reports' sentences.
-var cellStates = []CellState{CellFailed, CellAborted, CellNotRun, CellPassed, CellLeftOut}
+var cellStates = []CellState{CellFailed, CellUndecided, CellAborted, CellNotRun, CellPassed, CellLeftOut}
 
 // MatrixCell is one column of a matrix.
 type MatrixCell struct {
@@ -57,7 +59,9 @@ type MatrixCell struct {
 }
 
 // HasResults says whether the cell's column means anything.
-func (c MatrixCell) HasResults() bool { return c.State == CellPassed || c.State == CellFailed }
+func (c MatrixCell) HasResults() bool {
+	return c.State == CellPassed || c.State == CellFailed || c.State == CellUndecided
+}
 
 // MatrixRow is a promise of the release on every version.
 type MatrixRow struct {
@@ -80,7 +84,8 @@ type MatrixSpec struct {
 	ID   string `json:"id"`
 	Row  string `json:"row"`
 	Name string `json:"name"`
-	// Differs says that it came out differently on versions that have results and where it is not exempt.
+	// Differs says that it came out differently on versions that have results and where it is neither exempt nor
+	// undecided.
 	Differs bool `json:"differs"`
 	// Cells are in the order of the matrix's.
 	Cells []SpecOutcome `json:"cells"`

@@ -44,7 +44,7 @@ func fail(r *Results, id, message string) *Results {
 	return r
 }
 
-// matrices are four kinds of matrix, each of the pinned versions.
+// matrices are five kinds of matrix, each of the pinned versions.
 func matrices(t *testing.T) map[string]*Matrix {
 	t.Helper()
 	out := map[string]*Matrix{}
@@ -57,6 +57,8 @@ func matrices(t *testing.T) map[string]*Matrix {
 			outcomeOf(fail(cellOf(cleanRun(), "1.27.4"), "gatewayapi/http/HTTPRouteRequestMirror", "Timed out after 30.001s.\nnothing")),
 			outcomeOf(cellOf(troubledRun(), "1.28.15")),
 		},
+		"undecided": {outcomeOf(cellOf(undecidedRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
+			outcomeOf(cellOf(cleanRun(), "1.27.4")), outcomeOf(cellOf(cleanRun(), "1.28.15"))},
 		"partial": {outcomeOf(cellOf(filteredRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
 			{Name: "1.27", Kubernetes: "1.27.4", State: CellLeftOut}, outcomeOf(cellOf(filteredRun(), "1.28.15"))},
 		"aborted": {{Name: "1.25", Kubernetes: "1.25.4", State: CellAborted, Why: "the disk is full"}, {Name: "1.28", Kubernetes: "1.28.15", State: CellNotRun}},
@@ -122,6 +124,7 @@ func TestMatrixVerdict(t *testing.T) {
 	bad := func(version string) Outcome {
 		return outcomeOf(fail(cellOf(cleanRun(), version), "gatewaydeploy/managed/ready", "no address"))
 	}
+	open := func(version string) Outcome { return outcomeOf(cellOf(undecidedRun(), version)) }
 	aborted := Outcome{Name: "b", Kubernetes: "1.26.13", State: CellAborted, Why: "the engine died"}
 	fewer := cellOf(cleanRun(), "1.26.13")
 	fewer.Specs = fewer.Specs[:len(fewer.Specs)-2]
@@ -135,6 +138,15 @@ func TestMatrixVerdict(t *testing.T) {
 		{"all passed", []Outcome{good("1.25.4"), good("1.26.13")}, 0, "Passed", ""},
 		{"one failed", []Outcome{bad("1.25.4"), good("1.26.13")}, 1, "Failed", "Kubernetes 1.25.4: 1 spec failed"},
 		{"one aborted", []Outcome{good("1.25.4"), aborted}, 3, "Incomplete", "Kubernetes 1.26.13: no verdict: the engine died"},
+		{"one undecided", []Outcome{good("1.25.4"), open("1.26.13")}, 3, "Undecided",
+			"Kubernetes 1.26.13: 2 specs are undecided: 1 because time ran out"},
+		{"one undecided, one failed", []Outcome{bad("1.25.4"), open("1.26.13")}, 1, "Failed",
+			"Kubernetes 1.25.4: 1 spec failed; Kubernetes 1.26.13: 2 specs"},
+		{"one undecided, one aborted", []Outcome{open("1.25.4"), aborted}, 3, "Incomplete",
+			"no verdict: the engine died; Kubernetes 1.25.4: 2 specs"},
+		{"one failed with undecided specs", []Outcome{outcomeOf(fail(cellOf(undecidedRun(), "1.25.4"),
+			"invariants/restarts", "it did"))}, 1, "Failed",
+			"1 spec failed, 2 specs are undecided besides"},
 		{"one aborted, one failed", []Outcome{bad("1.25.4"), aborted}, 3, "Failed", "Kubernetes 1.26.13: no verdict: the engine died; Kubernetes 1.25.4: 1 spec failed"},
 		{"one never run", []Outcome{good("1.25.4"), {Kubernetes: "1.26.13", State: CellNotRun}}, 3, "Incomplete", "Kubernetes 1.26.13: not run"},
 		{"one left out", []Outcome{good("1.25.4"), {Kubernetes: "1.26.13", State: CellLeftOut}}, 0, "Passed, in part", ""},
@@ -190,6 +202,55 @@ func TestMatrixDifferences(t *testing.T) {
 	}
 	if want := "Passed on 1.25.4, 1.26.13, 1.27.4 and 1.28.15, 2 of 10 promises not tried."; passed.conclude().Sentence != want {
 		t.Errorf("said %q, want %q", passed.conclude().Sentence, want)
+	}
+}
+
+// TestMatrixOfUndecidedSpecs: an undecided spec differs from no outcome, and hides none.
+func TestMatrixOfUndecidedSpecs(t *testing.T) {
+	const id = "gatewaydeploy/mesh-smoke/strict"
+	m, err := Merge(matrixRun(), []Outcome{outcomeOf(cellOf(undecidedRun(), "1.25.4")),
+		outcomeOf(fail(cellOf(cleanRun(), "1.27.4"), id, "no mutual TLS was seen")), outcomeOf(fail(cellOf(cleanRun(),
+			"1.28.15"), id, "no mutual TLS was seen"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if specs := m.differences(); len(specs) > 0 {
+		t.Errorf("differences %+v", specs)
+	}
+	failed := m.common(StateFailed)
+	if len(failed) != 1 || failed[0].Message != "Undecided on 1.25, elsewhere: no mutual TLS was seen" {
+		t.Errorf("failed on every version that decided it: %+v", failed)
+	}
+	var open []string
+	for _, spec := range m.undecided() {
+		open = append(open, spec.ID+" on "+enumerate(minorsOf(spec.Findings[0].Cells)))
+	}
+	if want := []string{"gatewaydeploy/managed/ready on 1.25", id + " on 1.25"}; !slices.Equal(open, want) {
+		t.Errorf("undecided %q, want %q", open, want)
+	}
+}
+
+func TestMatrixVerdictAllowing(t *testing.T) {
+	nothing := undecidedRun()
+	for i := range nothing.Specs {
+		nothing.Specs[i].State, nothing.Specs[i].Doubt = StateUndecided, DoubtStarved
+	}
+	for name, c := range map[string]struct {
+		cell *Results
+		code int
+	}{
+		"some are undecided":  {undecidedRun(), 0},
+		"all are undecided":   {nothing, problem.ExitEnvironment},
+		"one failed as well":  {fail(undecidedRun(), "invariants/restarts", "it did"), problem.ExitFailedSpecs},
+		"none is not decided": {cleanRun(), 0},
+	} {
+		m, err := Merge(matrixRun(), []Outcome{outcomeOf(c.cell)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.VerdictAllowing(true); problem.ExitCode(got) != c.code {
+			t.Errorf("%s: %v, want exit code %d", name, got, c.code)
+		}
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 type matrixPage struct {
 	*Matrix
 	Conclusion conclusion
-	// Class colours the page: good, bad, or partial for a pass that is less than the release's.
+	// Class colours the page: good, bad, open for a matrix that nothing failed and something is undecided in, or
+	// partial for a pass that is less than the release's.
 	Class    string
 	Subject  string
 	Versions string
@@ -22,8 +23,10 @@ type matrixPage struct {
 	Columns  []matrixColumn
 	Changes  []matrixChange
 	Failures []commonSpec
-	Listed   []commonSpec
-	Promises []matrixPromise
+	// Undecided has of each spec the versions that did not decide it alone.
+	Undecided []undecidedSpec
+	Listed    []commonSpec
+	Promises  []matrixPromise
 }
 
 // matrixColumn is a cell with the shares of its strip.
@@ -74,7 +77,10 @@ func (m *Matrix) HTML() ([]byte, error) {
 		Failures: m.common(StateFailed, StateFlaky),
 		Listed:   m.listed(),
 	}
+	content.Undecided = m.undecided()
 	switch {
+	case content.Conclusion.Open:
+		content.Class = "open"
 	case !content.Conclusion.Signable:
 		content.Class = "bad"
 	case content.Conclusion.Word != "Passed":
@@ -96,13 +102,7 @@ func (m *Matrix) HTML() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func (m *Matrix) minors() []string {
-	minors := make([]string, len(m.Cells))
-	for i, cell := range m.Cells {
-		minors[i] = cell.Minor
-	}
-	return minors
-}
+func (m *Matrix) minors() []string { return minorsOf(m.Cells) }
 
 // promise prepares a row of the table.
 func (m *Matrix) promise(row MatrixRow) matrixPromise {
@@ -143,4 +143,4 @@ func (m *Matrix) HasCellProblems() bool {
 }
 
 // Comparable says whether there are two versions that a spec could differ between.
-func (m *Matrix) Comparable() bool { return len(m.in(CellPassed))+len(m.in(CellFailed)) > 1 }
+func (m *Matrix) Comparable() bool { return len(m.withResults()) > 1 }

@@ -9,15 +9,11 @@ import (
 func (m *Matrix) Markdown() []byte {
 	var b strings.Builder
 	end := m.conclude()
-	mark := "❌"
-	if end.Signable {
-		mark = "✅"
-	}
 	subject := "no subject"
 	if m.Cell.Istio != "" {
 		subject = m.Cell.subject()
 	}
-	fmt.Fprintf(&b, "# %s %s: %s on Kubernetes %s\n\n", mark, end.Word, text(subject), text(enumerate(m.minors())))
+	fmt.Fprintf(&b, "# %s %s: %s on Kubernetes %s\n\n", end.mark(), end.Word, text(subject), text(enumerate(m.minors())))
 	fmt.Fprintf(&b, "%s\n\n", end.Sentence)
 	if m.Cell.Istio != "" {
 		fmt.Fprintf(&b, "Proxy: %s · ", text(m.Cell.proxy()))
@@ -30,7 +26,8 @@ func (m *Matrix) Markdown() []byte {
 	m.markdownCells(&b)
 	m.markdownProblems(&b)
 	m.markdownDifferences(&b)
-	m.markdownCommon(&b, "Failed on every version that has results", m.common(StateFailed, StateFlaky))
+	m.markdownCommon(&b, "Failed on every version that "+m.having("decided the spec"), m.common(StateFailed, StateFlaky))
+	m.markdownUndecided(&b)
 	m.markdownRows(&b)
 	m.markdownCommon(&b, "Known defects and exemptions", m.listed())
 	fmt.Fprintf(&b, "Matrix %s", code(m.Run.ID))
@@ -51,6 +48,8 @@ func (s CellState) glyph() string {
 		return StatePassed.glyph()
 	case CellFailed:
 		return StateFailed.glyph()
+	case CellUndecided:
+		return StateUndecided.glyph()
 	case CellAborted:
 		return "⚠"
 	}
@@ -58,8 +57,9 @@ func (s CellState) glyph() string {
 }
 
 func (m *Matrix) markdownCells(b *strings.Builder) {
-	b.WriteString("| | Kubernetes | state | passed | failed | flaky | known defects | exempt | not run | specs | time |\n")
-	b.WriteString("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	b.WriteString("| | Kubernetes | state | passed | failed | flaky | undecided | known defects | exempt | not run | " +
+		"specs | time |\n")
+	b.WriteString("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, cell := range m.Cells {
 		fmt.Fprintf(b, "| %s | %s | ", cell.State.glyph(), linked(text(cell.Kubernetes), cell.link("")))
 		why := cell.State.words()
@@ -68,12 +68,12 @@ func (m *Matrix) markdownCells(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "%s |", why)
 		if !cell.HasResults() {
-			b.WriteString(" | | | | | | | |\n")
+			b.WriteString(" | | | | | | | | |\n")
 			continue
 		}
 		t := cell.Totals
-		fmt.Fprintf(b, " %d | %d | %d | %d | %d | %d | **%d** | %s |\n",
-			t.Passed, t.Failed, t.Flaky, t.KnownDefect, t.Exempt, t.NotRun, t.Total, duration(cell.Seconds))
+		fmt.Fprintf(b, " %d | %d | %d | %d | %d | %d | %d | **%d** | %s |\n",
+			t.Passed, t.Failed, t.Flaky, t.Undecided, t.KnownDefect, t.Exempt, t.NotRun, t.Total, duration(cell.Seconds))
 	}
 	b.WriteString("\n")
 }
@@ -101,22 +101,39 @@ func (m *Matrix) markdownDifferences(b *strings.Builder) {
 	b.WriteString("## Differences between versions\n\n")
 	specs := m.differences()
 	if len(specs) == 0 {
-		b.WriteString("None: every spec came out alike on each version that has results.\n\n")
+		fmt.Fprintf(b, "None: every spec came out alike on each version that %s.\n\n", m.having("decided it"))
 		return
 	}
 	for _, spec := range specs {
-		fmt.Fprintf(b, "- **%s** %s\n", text(oneLine(spec.Name, 0)), code(spec.ID))
-		for _, found := range m.findings(spec) {
-			versions := make([]string, len(found.Cells))
-			for i, cell := range found.Cells {
-				versions[i] = linked(text(cell.Kubernetes), cell.SpecLink(spec.ID))
-			}
-			fmt.Fprintf(b, "  - %s %s on %s", found.State.glyph(), found.State.words(), enumerate(versions))
-			if found.Message != "" {
-				fmt.Fprintf(b, ": %s", text(oneLine(found.Message, markdownWhy)))
-			}
-			b.WriteString("\n")
+		markdownFindings(b, spec, m.findings(spec))
+	}
+	b.WriteString("\n")
+}
+
+// markdownFindings is a spec with the ways that it came out in.
+func markdownFindings(b *strings.Builder, spec MatrixSpec, findings []finding) {
+	fmt.Fprintf(b, "- **%s** %s\n", text(oneLine(spec.Name, 0)), code(spec.ID))
+	for _, found := range findings {
+		versions := make([]string, len(found.Cells))
+		for i, cell := range found.Cells {
+			versions[i] = linked(text(cell.Kubernetes), cell.SpecLink(spec.ID))
 		}
+		fmt.Fprintf(b, "  - %s %s on %s", found.State.glyph(), found.State.words(), enumerate(versions))
+		if found.Message != "" {
+			fmt.Fprintf(b, ": %s", text(oneLine(found.Message, markdownWhy)))
+		}
+		b.WriteString("\n")
+	}
+}
+
+func (m *Matrix) markdownUndecided(b *strings.Builder) {
+	specs := m.undecided()
+	if len(specs) == 0 {
+		return
+	}
+	b.WriteString("## Undecided\n\n")
+	for _, spec := range specs {
+		markdownFindings(b, spec.MatrixSpec, spec.Findings)
 	}
 	b.WriteString("\n")
 }

@@ -115,17 +115,14 @@ func (m *Matrix) Summary(w io.Writer, dir string, width int) error {
 			}
 			add("  %s", spec.ID)
 			for _, found := range m.findings(spec) {
-				versions := make([]string, len(found.Cells))
-				for at, cell := range found.Cells {
-					versions[at] = cell.Minor
-				}
-				add("    %s %s on %s  %s", found.State.glyph(), found.State.words(), enumerate(versions), found.Message)
+				add("    %s %s on %s  %s", found.State.glyph(), found.State.words(), enumerate(minorsOf(found.Cells)),
+					found.Message)
 			}
 		}
 	}
 	if specs := m.common(StateFailed, StateFlaky); len(specs) > 0 {
 		add("")
-		add("Failed on every version that has results")
+		add("Failed on every version that %s", m.having("decided the spec"))
 		for i, spec := range specs {
 			if i == summaryFailures {
 				add("  … and %d more in %s", len(specs)-i, fileMatrixMarkdown)
@@ -133,6 +130,20 @@ func (m *Matrix) Summary(w io.Writer, dir string, width int) error {
 			}
 			add("  %s %s", spec.State.glyph(), spec.ID)
 			add("    %s", spec.Message)
+		}
+	}
+	for i, spec := range m.undecided() {
+		if i == 0 {
+			add("")
+			add("Undecided")
+		}
+		if i == summaryFailures {
+			add("  … and %d more in %s", len(m.undecided())-i, fileMatrixMarkdown)
+			break
+		}
+		add("  %s", spec.ID)
+		for _, found := range spec.Findings {
+			add("    %s on %s  %s", found.State.glyph(), enumerate(minorsOf(found.Cells)), found.Message)
 		}
 	}
 	add("")

@@ -2,20 +2,30 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mesh-conformance/hack/problem"
 )
 
-// Verdict is nil where every cell that was asked for may be signed. A cell without a verdict is a fault
-// of the environment, a failed one is the subject's.
-func (m *Matrix) Verdict() error {
-	var missing, failed []string
+// Verdict is nil where every cell that was asked for may be signed. A cell without a verdict is a fault of the
+// environment, a failed one is the subject's. Where none of both is there and a cell is undecided, it is
+// problem.Undecided.
+func (m *Matrix) Verdict() error { return m.VerdictAllowing(false) }
+
+// VerdictAllowing is Verdict; with allowUndecided, an undecided cell is no reason against the matrix as long as it
+// decided some spec.
+func (m *Matrix) VerdictAllowing(allowUndecided bool) error {
+	var missing, failed, undecided []string
 	for _, cell := range m.Cells {
 		said := "Kubernetes " + cell.Kubernetes + ": "
 		switch cell.State {
 		case CellFailed:
 			failed = append(failed, said+cell.Why)
+		case CellUndecided:
+			if !allowUndecided || cell.Totals.Decided() == 0 {
+				undecided = append(undecided, said+cell.Why)
+			}
 		case CellAborted:
 			missing = append(missing, said+"no verdict: "+cell.Why)
 		case CellNotRun:
@@ -25,9 +35,12 @@ func (m *Matrix) Verdict() error {
 	failed = append(failed, m.Problems...)
 	switch {
 	case len(missing) > 0:
-		return problem.Environment(strings.Join(append(missing, failed...), "; "), "", "", nil)
+		return problem.Environment(strings.Join(slices.Concat(missing, failed, undecided), "; "), "", "", nil)
 	case len(failed) > 0:
-		return problem.FailedSpecs(strings.Join(failed, "; "))
+		return problem.FailedSpecs(strings.Join(append(failed, undecided...), "; "))
+	case len(undecided) > 0:
+		return problem.Undecided(strings.Join(undecided, "; "),
+			"run these versions again on a less busy machine, or with --procs 1")
 	}
 	return nil
 }
@@ -72,9 +85,12 @@ func (m *Matrix) conclude() conclusion {
 		said = append(said, fmt.Sprintf("%d of %s not tried", untried, plural(len(m.Rows), "promise")))
 	}
 	end := conclusion{Word: "Passed", Signable: m.Verdict() == nil}
+	end.Open = problem.IsUndecided(m.Verdict())
 	switch {
 	case len(m.in(CellFailed)) > 0 || len(m.Problems) > 0:
 		end.Word = "Failed"
+	case end.Open:
+		end.Word = "Undecided"
 	case !end.Signable:
 		end.Word = "Incomplete"
 	case m.Run.Filter != "":
@@ -126,19 +142,70 @@ type commonSpec struct {
 	SpecOutcome
 }
 
-// common are the specs that are in one of the wanted states on every version with results. Where their
-// messages differ, the first one stands for them; the cells' reports have all.
+// common are the specs that are in one of the wanted states on every version with results, the undecided ones left
+// aside. Where their messages differ, the first one stands for them; the cells' reports have all.
 func (m *Matrix) common(wanted ...State) []commonSpec {
 	var specs []commonSpec
 	for _, state := range wanted {
 		for _, spec := range m.Specs {
 			in := m.cellsIn(spec, state)
-			if len(in) > 0 && len(in) == len(m.withResults()) {
-				specs = append(specs, commonSpec{spec, spec.Cells[in[0]]})
+			open := m.cellsIn(spec, StateUndecided)
+			if len(in) == 0 || len(in)+len(open) != len(m.withResults()) {
+				continue
 			}
+			outcome := spec.Cells[in[0]]
+			if len(open) > 0 {
+				outcome.Message = "Undecided on " + enumerate(minorsOf(m.at(open))) + ", elsewhere: " + outcome.Message
+			}
+			specs = append(specs, commonSpec{spec, outcome})
 		}
 	}
 	return specs
+}
+
+// minorsOf names the versions of cells.
+func minorsOf(cells []MatrixCell) []string {
+	minors := make([]string, len(cells))
+	for i, cell := range cells {
+		minors[i] = cell.Minor
+	}
+	return minors
+}
+
+// at are the cells of columns.
+func (m *Matrix) at(columns []int) []MatrixCell {
+	cells := make([]MatrixCell, len(columns))
+	for i, column := range columns {
+		cells[i] = m.Cells[column]
+	}
+	return cells
+}
+
+// undecidedSpec is a spec with the versions that did not decide it.
+type undecidedSpec struct {
+	MatrixSpec
+	State    State
+	Findings []finding
+}
+
+// undecided are the specs that some version with results did not decide.
+func (m *Matrix) undecided() []undecidedSpec {
+	var specs []undecidedSpec
+	for _, spec := range m.Specs {
+		open := slices.DeleteFunc(m.findings(spec), func(found finding) bool { return found.State != StateUndecided })
+		if len(open) > 0 {
+			specs = append(specs, undecidedSpec{spec, StateUndecided, open})
+		}
+	}
+	return specs
+}
+
+// having is "has results", or what is said instead of it where some spec is undecided.
+func (m *Matrix) having(decided string) string {
+	if len(m.undecided()) > 0 {
+		return decided
+	}
+	return "has results"
 }
 
 // withResults are the columns of the versions that have results.
@@ -169,15 +236,11 @@ func (m *Matrix) listed() []commonSpec {
 	specs := m.common(StateKnownDefect, StateExempt)
 	for _, spec := range m.Specs {
 		in := m.cellsIn(spec, StateExempt)
-		if spec.Differs || len(in) == 0 || len(in) == len(m.withResults()) {
+		if spec.Differs || len(in) == 0 || len(in)+len(m.cellsIn(spec, StateUndecided)) == len(m.withResults()) {
 			continue
 		}
-		versions := make([]string, len(in))
-		for i, column := range in {
-			versions[i] = m.Cells[column].Minor
-		}
 		outcome := spec.Cells[in[0]]
-		outcome.Message = "On " + enumerate(versions) + " only: " + outcome.Message
+		outcome.Message = "On " + enumerate(minorsOf(m.at(in))) + " only: " + outcome.Message
 		specs = append(specs, commonSpec{spec, outcome})
 	}
 	return specs

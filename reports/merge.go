@@ -50,8 +50,11 @@ func Merge(run Run, outcomes []Outcome) (*Matrix, error) {
 			cell.Kubernetes, cell.Run, cell.Seconds, cell.Totals = r.Cell.Kubernetes, r.Run.ID, r.Run.Seconds, r.Totals
 			cell.Problems = r.Problems
 			cell.State, cell.Why = CellPassed, ""
+			if r.Totals.Undecided > 0 {
+				cell.State, cell.Why = CellUndecided, undecidedLine(r)
+			}
 			if faults := faultsOf(r); len(faults) > 0 {
-				cell.State, cell.Why = CellFailed, strings.Join(faults, ", ")
+				cell.State, cell.Why = CellFailed, strings.Join(append(faults, besides(r.Totals)...), ", ")
 			}
 		}
 		m.Cells = append(m.Cells, cell)
@@ -161,8 +164,9 @@ func (m *Matrix) mergeSpecs(outcomes []Outcome) {
 					unknown[column] = append(unknown[column], specs[i].ID)
 				}
 			}
-			// Where it is exempt for the version, another outcome elsewhere is what the lists say.
-			if o.Results != nil && cell.State != StateExempt {
+			// Where it is exempt for the version, another outcome elsewhere is what the lists say. An undecided one
+			// says nothing.
+			if o.Results != nil && cell.State != StateExempt && cell.State != StateUndecided {
 				seen[cell.State] = true
 			}
 		}

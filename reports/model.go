@@ -4,7 +4,9 @@ package reports
 
 import "time"
 
-// Schema is the version of results.json that this package writes and reads.
+// Schema is the version of results.json that this package writes and reads. A field that is only added leaves it as
+// it is: this package reads an older file with the field empty, and an older program rejects a newer file, because
+// Load accepts no unknown field.
 const Schema = 1
 
 // State is how a spec, or a row of specs, came out.
@@ -16,6 +18,9 @@ const (
 	StateFailed State = "failed"
 	// StateFlaky is a spec that passed only when tried again; it fails the run.
 	StateFlaky State = "flaky"
+	// StateUndecided is a spec whose wait ran out while the machine was starved, or while the suite's own connection
+	// to the cluster was lost. It is neither red nor green.
+	StateUndecided State = "undecided"
 	// StateKnownDefect is a spec that failed as the list of the subject's known defects says.
 	StateKnownDefect State = "known-defect"
 	// StateExempt is a spec that the proxy under test cannot show.
@@ -24,7 +29,22 @@ const (
 )
 
 // states lists them in the order of the reports: what needs a reader first.
-var states = []State{StateFailed, StateFlaky, StateKnownDefect, StateExempt, StateNotRun, StatePassed}
+var states = []State{StateFailed, StateFlaky, StateUndecided, StateKnownDefect, StateExempt, StateNotRun, StatePassed}
+
+// Doubt says why a spec is undecided.
+type Doubt string
+
+// The doubts, in the order of the verdict's sentence.
+const (
+	// DoubtStarved is a wait that ran out while the machine was starved.
+	DoubtStarved Doubt = "starved"
+	// DoubtConnection is a failure of the suite's own connection to the API server or to the container engine.
+	DoubtConnection Doubt = "connection"
+	// DoubtRestart is a failure after a part of the Kubernetes control plane had restarted in the spec's cluster.
+	DoubtRestart Doubt = "restart"
+)
+
+var doubts = []Doubt{DoubtStarved, DoubtConnection, DoubtRestart}
 
 // Level says how deep a spec's evidence reaches.
 type Level string
@@ -82,6 +102,9 @@ type Results struct {
 	// Problems are faults of the run itself, one line each: a known defect that passed, an
 	// exemption that names no spec, a cluster that did not come up. Any of them fails the run.
 	Problems []string `json:"problems,omitempty"`
+	// Causes are events outside of the build that left specs undecided, one line each with their number. None fails
+	// the run.
+	Causes []string `json:"causes,omitempty"`
 }
 
 // Run says when and how the specs ran.
@@ -95,6 +118,21 @@ type Run struct {
 	Procs int `json:"procs"`
 	// Command repeats the run.
 	Command string `json:"command"`
+	// Machine is nil where nothing was measured.
+	Machine *Machine `json:"machine,omitempty"`
+}
+
+// Machine sums up what the driver measured of the machine during a run.
+type Machine struct {
+	// Late is the mean lateness of a ticker in milliseconds, Worst the largest.
+	Late  float64 `json:"late"`
+	Worst float64 `json:"worst"`
+	// Runnable is the mean number of threads per core that ran or waited for a core.
+	Runnable float64 `json:"runnable"`
+	// Narrowest and Widest bound how many Ginkgo processes the driver let run specs at once; 0 where that was not
+	// recorded.
+	Narrowest int `json:"narrowest"`
+	Widest    int `json:"widest"`
 }
 
 // Cell is one Kubernetes version and one subject.
@@ -143,7 +181,13 @@ type Spec struct {
 	// Process is the Ginkgo process that ran the spec, counted from 1.
 	Process  int `json:"process"`
 	Attempts int `json:"attempts"`
-	// Reason and Link explain a known defect, an exemption or a spec that did not run.
+	// Waited is for how many seconds the spec waited for the driver's gate before Start. Seconds does not count them.
+	Waited float64 `json:"waited,omitempty"`
+	// Lag is what the driver measured of the machine while the spec ran; nil where nothing was measured.
+	Lag *Lag `json:"lag,omitempty"`
+	// Doubt says why the spec is undecided; empty in every other state.
+	Doubt Doubt `json:"doubt,omitempty"`
+	// Reason and Link explain a known defect, an exemption, an undecided spec or one that did not run.
 	Reason string `json:"reason,omitempty"`
 	Link   string `json:"link,omitempty"`
 	// Diagnostics is a folder below the run's directory.
@@ -152,6 +196,19 @@ type Spec struct {
 	Location    string `json:"location,omitempty"`
 	// Replay are the commands that repeat the spec by hand.
 	Replay []string `json:"replay,omitempty"`
+}
+
+// Lag is what a spec had to wait for its machine.
+type Lag struct {
+	// Late is the mean lateness of a ticker in milliseconds, Worst the largest.
+	Late  float64 `json:"late"`
+	Worst float64 `json:"worst"`
+	// Runnable is the mean number of threads per core that ran or waited for a core.
+	Runnable float64 `json:"runnable"`
+	// Subject is the share, from 0 to 1, of the used processor time that the build under test used; Busiest names its
+	// busiest program.
+	Subject float64 `json:"subject"`
+	Busiest string  `json:"busiest,omitempty"`
 }
 
 // Evidence is one thing a spec saw.
@@ -166,14 +223,18 @@ type Totals struct {
 	Passed      int `json:"passed"`
 	Failed      int `json:"failed"`
 	Flaky       int `json:"flaky"`
+	Undecided   int `json:"undecided"`
 	KnownDefect int `json:"knownDefect"`
 	Exempt      int `json:"exempt"`
 	NotRun      int `json:"notRun"`
 	Total       int `json:"total"`
 }
 
-// Ran counts the specs that came to an outcome.
-func (t Totals) Ran() int { return t.Passed + t.Failed + t.Flaky + t.KnownDefect }
+// Ran counts the specs that ran, the undecided ones included.
+func (t Totals) Ran() int { return t.Decided() + t.Undecided }
+
+// Decided counts the specs that came to an outcome.
+func (t Totals) Decided() int { return t.Passed + t.Failed + t.Flaky + t.KnownDefect }
 
 // Of gives the count of one state.
 func (t Totals) Of(state State) int {
@@ -184,6 +245,8 @@ func (t Totals) Of(state State) int {
 		return t.Failed
 	case StateFlaky:
 		return t.Flaky
+	case StateUndecided:
+		return t.Undecided
 	case StateKnownDefect:
 		return t.KnownDefect
 	case StateExempt:

@@ -22,8 +22,8 @@ const (
 // conformancePrefix begins the ids of the rows whose specs are upstream's tests.
 const conformancePrefix = "gatewayapi/"
 
-// outcomes maps the ShortName of each of upstream's tests to its spec. ok is false where one has no outcome, or the
-// run was filtered: then nothing may be claimed.
+// outcomes maps the ShortName of each of upstream's tests to its spec. ok is false where one has no outcome or is
+// undecided, or the run was filtered: then nothing may be claimed.
 func outcomes(r *Results) (byName map[string]Spec, ok bool) {
 	byName = map[string]Spec{}
 	for _, spec := range r.Specs {
@@ -39,7 +39,7 @@ func outcomes(r *Results) (byName map[string]Spec, ok bool) {
 		return byName, false
 	}
 	for _, test := range tests.ConformanceTests {
-		if _, found := byName[test.ShortName]; !found {
+		if spec, found := byName[test.ShortName]; !found || spec.State == StateUndecided {
 			return byName, false
 		}
 	}

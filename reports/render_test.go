@@ -17,7 +17,7 @@ func TestJUnitSchema(t *testing.T) {
 		"testsuite":  "name tests failures errors skipped time timestamp",
 		"properties": "", "property": "name value",
 		"testcase": "name classname time",
-		"failure":  "type message", "skipped": "type message", "system-out": "",
+		"failure":  "type message", "error": "type message", "skipped": "type message", "system-out": "",
 	}
 	for name, r := range runs() {
 		t.Run(name, func(t *testing.T) {
@@ -54,11 +54,12 @@ func TestJUnitSchema(t *testing.T) {
 			if err := xml.Unmarshal(data, &report); err != nil {
 				t.Fatal(err)
 			}
-			if report.Tests != seen["testcase"] || report.Failures != seen["failure"] {
-				t.Errorf("the file says %d tests, %d failures, and has %v", report.Tests, report.Failures, seen)
+			if report.Tests != seen["testcase"] || report.Failures != seen["failure"] || report.Errors != seen["error"] {
+				t.Errorf("the file says %d tests, %d failures, %d errors, and has %v", report.Tests, report.Failures,
+					report.Errors, seen)
 			}
-			if failed := Verdict(r) != nil; failed != (report.Failures > 0) {
-				t.Errorf("the verdict and JUnit disagree: %v, %d failures", failed, report.Failures)
+			if failed := Verdict(r) != nil; failed != (report.Failures+report.Errors > 0) {
+				t.Errorf("the verdict and JUnit disagree: %v, %d failures, %d errors", failed, report.Failures, report.Errors)
 			}
 		})
 	}
@@ -74,6 +75,7 @@ func TestJUnitSkipsSayWhy(t *testing.T) {
 		`<skipped type="exempt" message="exempt: Upstream Envoy has no istio.metadata_exchange filter (https://`,
 		`<skipped type="not-run" message="not run: the run was interrupted">`,
 		`<skipped type="not-run" message="not run: no spec of this row ran">`,
+		`<error type="undecided" message="undecided: time ran out after 30s while the machine was starved: `,
 		`<failure type="flaky" message="flaky, passed at attempt 2: Expected &lt;int32&gt;: 443 to equal &lt;int32&gt;: 80">`,
 	} {
 		if !strings.Contains(string(data), want) {

@@ -27,6 +27,9 @@ func Summary(w io.Writer, r *Results, dir string, width int) error {
 	add("%s on Kubernetes %s, %s, %s on %s", r.Cell.subject(), r.Cell.Kubernetes, r.Cell.proxy(), duration(r.Run.Seconds), processes(r.Run.Procs))
 	// The one thing that is never cut.
 	lines = append(lines, wrap(strings.ToUpper(end.Word)+": "+end.Sentence, width)...)
+	if r.Run.Machine != nil {
+		lines = append(lines, wrap("Machine: "+r.Run.Machine.words(), width)...)
+	}
 	var counts []string
 	for _, tally := range tallies(totalsOf(r.Specs)) {
 		counts = append(counts, tally.State.count(tally.Count))
@@ -57,21 +60,26 @@ func Summary(w io.Writer, r *Results, dir string, width int) error {
 			}
 		}
 	}
-	if len(r.Problems) > 0 {
-		add("")
-		add("Problems")
-		for i, line := range r.Problems {
+	tell := func(title string, said []string) {
+		for i, line := range said {
+			if i == 0 {
+				add("")
+				add("%s", title)
+			}
 			if i == summaryFailures {
-				add("  … and %d more in %s", len(r.Problems)-i, fileMarkdown)
+				add("  … and %d more in %s", len(said)-i, fileMarkdown)
 				break
 			}
 			add("  %s", oneLine(line, 0))
 		}
 	}
+	tell("Problems", r.Problems)
+	tell("Causes outside of the build", r.Causes)
 	list("Failures", summaryFailures, specsIn(r, StateFailed, StateFlaky))
+	list("Undecided", summaryFailures, specsIn(r, StateUndecided))
 	list("Known defects", summaryListed, specsIn(r, StateKnownDefect))
 
-	claim := "no Gateway API claim: the run was filtered or incomplete"
+	claim := "no Gateway API claim: the run was filtered, incomplete or undecided"
 	if _, ok := outcomes(r); ok {
 		claim = fileConformance + ", " + fileConformancePublished
 	}

@@ -11,7 +11,8 @@ import (
 
 // RowState judges a row by the states of its specs. The worst one that ran decides. A row of which a part did
 // not run is not-run, never passed: what was not tried keeps the promise open. Exemptions beside a pass leave
-// it passed, since the row was shown as far as this proxy can; a row of exemptions alone is exempt.
+// it passed, since the row was shown as far as this proxy can; a row of exemptions alone is exempt. An undecided spec
+// keeps the row open, whatever else did not fail.
 func RowState(specs []State) State {
 	has := map[State]bool{}
 	for _, state := range specs {
@@ -21,7 +22,8 @@ func RowState(specs []State) State {
 		}
 		has[state] = true
 	}
-	for _, state := range []State{StateFailed, StateFlaky, StateKnownDefect, StateNotRun, StatePassed, StateExempt} {
+	for _, state := range []State{StateFailed, StateFlaky, StateUndecided, StateKnownDefect, StateNotRun, StatePassed,
+		StateExempt} {
 		if has[state] {
 			return state
 		}
@@ -60,6 +62,8 @@ func totalsOf(specs []Spec) Totals {
 			totals.Passed++
 		case StateFlaky:
 			totals.Flaky++
+		case StateUndecided:
+			totals.Undecided++
 		case StateKnownDefect:
 			totals.KnownDefect++
 		case StateExempt:
@@ -73,14 +77,32 @@ func totalsOf(specs []Spec) Totals {
 	return totals
 }
 
-// Verdict is nil where the run may be signed, and otherwise the reason why not, with the exit code of failed specs.
-// A flake fails the run. So does a fault of the lists, a run in which no spec came to an outcome, and, in a run
-// without a filter, any spec that did not run. Known defects and exemptions alone do not.
-func Verdict(r *Results) error {
-	if faults := faultsOf(r); len(faults) > 0 {
-		return problem.FailedSpecs(strings.Join(faults, ", "))
+// Verdict is nil where the run may be signed, and otherwise the reason why not. It has the exit code of failed specs
+// where a spec failed or was flaky, where the lists are at fault, where no spec ran, and where a spec of a run
+// without a filter did not run. Known defects and exemptions alone do not fail a run. Where none of this holds and
+// specs are undecided, it is problem.Undecided.
+func Verdict(r *Results) error { return VerdictAllowing(r, false) }
+
+// VerdictAllowing is Verdict; with allowUndecided, undecided specs are no reason against the run as long as some spec
+// was decided.
+func VerdictAllowing(r *Results, allowUndecided bool) error {
+	totals := totalsOf(r.Specs)
+	faults := faultsOf(r)
+	switch {
+	case len(faults) > 0:
+		return problem.FailedSpecs(strings.Join(append(faults, besides(totals)...), ", "))
+	case totals.Undecided > 0 && (!allowUndecided || totals.Decided() == 0):
+		return problem.Undecided(undecidedLine(r), remedy(r))
 	}
 	return nil
+}
+
+// besides tells of the undecided specs of a run that failed.
+func besides(totals Totals) []string {
+	if totals.Undecided == 0 {
+		return nil
+	}
+	return []string{areUndecided(totals.Undecided) + " besides"}
 }
 
 func faultsOf(r *Results) []string {

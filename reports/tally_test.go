@@ -23,6 +23,9 @@ func TestRowState(t *testing.T) {
 		{"exempt and not run", []State{StateExempt, StateNotRun}, StateNotRun},
 		{"a known defect beside passes", []State{StatePassed, StateKnownDefect}, StateKnownDefect},
 		{"a known defect in a row partly run", []State{StateNotRun, StateKnownDefect}, StateKnownDefect},
+		{"undecided before known defect and pass", []State{StatePassed, StateKnownDefect, StateUndecided}, StateUndecided},
+		{"flaky before undecided", []State{StateUndecided, StateFlaky}, StateFlaky},
+		{"undecided in a row partly run", []State{StateNotRun, StateUndecided, StateExempt}, StateUndecided},
 		{"flaky before known defect", []State{StateKnownDefect, StateFlaky, StatePassed}, StateFlaky},
 		{"failed before all", []State{StateFlaky, StateKnownDefect, StateFailed, StatePassed}, StateFailed},
 		{"an unknown state is never green", []State{StatePassed, unknown}, StateFailed},
@@ -42,12 +45,14 @@ func TestTally(t *testing.T) {
 		Specs: []Spec{
 			{ID: "a/2", Row: "a", State: StateExempt}, {ID: "a/1", Row: "a", State: StateFlaky},
 			{ID: "b/1", Row: "b", State: StateNotRun}, {ID: "a/3", Row: "a", State: StateKnownDefect},
-			{ID: "b/0", Row: "b", State: StateFailed}, {ID: "b/2", Row: "b", State: StatePassed},
+			{ID: "b/0", Row: "b", State: StateFailed}, {ID: "b/2", Row: "b", State: StatePassed}, {ID: "b/3", Row: "b",
+				State: StateUndecided},
 		},
 		Totals: Totals{Passed: 99},
 	}
 	r.Tally()
-	if want := (Totals{Passed: 1, Failed: 1, Flaky: 1, KnownDefect: 1, Exempt: 1, NotRun: 1, Total: 6}); r.Totals != want {
+	if want := (Totals{Passed: 1, Failed: 1, Flaky: 1, KnownDefect: 1, Exempt: 1, NotRun: 1, Undecided: 1,
+		Total: 7}); r.Totals != want {
 		t.Errorf("totals %+v, want %+v", r.Totals, want)
 	}
 	if r.Rows[0].State != StateFailed || r.Rows[1].State != StateFlaky {
@@ -57,7 +62,7 @@ func TestTally(t *testing.T) {
 	for _, spec := range r.Specs {
 		order = append(order, spec.ID)
 	}
-	if got := strings.Join(order, " "); got != "b/0 b/1 b/2 a/1 a/2 a/3" {
+	if got := strings.Join(order, " "); got != "b/0 b/1 b/2 b/3 a/1 a/2 a/3" {
 		t.Errorf("specs in the order %s", got)
 	}
 }
@@ -75,6 +80,10 @@ func TestVerdict(t *testing.T) {
 		r    Results
 		want string
 	}{
+		{"failed beats undecided", Results{Specs: spec(StateFailed, StateUndecided, StateUndecided)},
+			"1 spec failed, 2 specs are undecided besides"},
+		{"an undecided run with a problem", Results{Specs: spec(StatePassed, StateUndecided), Problems: []string{"x"}},
+			"1 problem of the run itself, 1 spec is undecided besides"},
 		{"passed", Results{Specs: spec(StatePassed)}, ""},
 		{"known defects and exemptions alone do not fail", Results{Specs: spec(StatePassed, StateKnownDefect, StateExempt)}, ""},
 		{"a filtered run leaves specs out", Results{Run: Run{Filter: "x"}, Specs: spec(StatePassed, StateNotRun)}, ""},
@@ -104,5 +113,49 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 		})
+	}
+}
+
+func TestVerdictOfUndecidedSpecs(t *testing.T) {
+	const remedy = "; run again on a less busy machine, or with --procs 1"
+	spec := func(doubt Doubt, lag *Lag) Spec { return Spec{State: StateUndecided, Doubt: doubt, Lag: lag} }
+	passed := Spec{State: StatePassed}
+	cases := []struct {
+		name    string
+		specs   []Spec
+		want    string
+		allowed bool
+	}{
+		{"starved", []Spec{passed, spec(DoubtStarved, &Lag{Runnable: 45.3, Worst: 300}), spec(DoubtStarved,
+			&Lag{Runnable: 31, Worst: 1620})},
+			"2 specs are undecided, because time ran out while the machine was starved (at worst 45 runnable threads per " +
+				"core, a timer 1.62 s late)" + remedy, true},
+		{"lost its connection", []Spec{passed, spec(DoubtConnection, &Lag{Runnable: 45})},
+			"1 spec is undecided, because the suite lost its connection to the API server or the container engine; run " +
+				"again", true},
+		{"after a restart", []Spec{passed, spec(DoubtRestart, nil)},
+			"1 spec is undecided, because the Kubernetes control plane had restarted" + remedy, true},
+		{"several", []Spec{passed, spec(DoubtRestart, nil), spec(DoubtStarved, nil), spec(DoubtStarved, nil)},
+			"3 specs are undecided: 2 because time ran out while the machine was starved and 1 because the Kubernetes " +
+				"control plane had restarted" + remedy, true},
+		{"nothing is decided", []Spec{spec(DoubtStarved, nil), {State: StateExempt}},
+			"1 spec is undecided, because time ran out while the machine was starved" + remedy, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := &Results{Specs: c.specs}
+			err := Verdict(r)
+			if err == nil || err.Error() != c.want || problem.ExitCode(err) != problem.ExitEnvironment ||
+				!problem.IsUndecided(err) {
+				t.Errorf("got %v with exit code %d, want %q", err, problem.ExitCode(err), c.want)
+			}
+			if allowed := VerdictAllowing(r, true); (allowed == nil) != c.allowed {
+				t.Errorf("with undecided specs allowed: %v", allowed)
+			}
+		})
+	}
+	failed := &Results{Specs: []Spec{{State: StateFailed}, spec(DoubtStarved, nil)}}
+	if err := VerdictAllowing(failed, true); problem.ExitCode(err) != problem.ExitFailedSpecs {
+		t.Errorf("a failed run with undecided specs allowed: %v", err)
 	}
 }

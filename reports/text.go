@@ -73,6 +73,8 @@ func (s State) glyph() string {
 		return "✗"
 	case StateFlaky:
 		return "↻"
+	case StateUndecided:
+		return "?"
 	case StateKnownDefect:
 		return "◆"
 	case StateExempt:

@@ -9,21 +9,25 @@ import (
 // conclusion is the run's verdict in words, the same in every report.
 type conclusion struct {
 	Signable bool
+	// Open says that nothing failed and something is undecided.
+	Open     bool
 	Word     string
 	Sentence string
 }
 
 func conclude(r *Results) conclusion {
-	faults := faultsOf(r)
-	if len(faults) > 0 {
-		return conclusion{Word: "Failed", Sentence: sentence(faults)}
-	}
 	totals := totalsOf(r.Specs)
+	if faults := faultsOf(r); len(faults) > 0 {
+		return conclusion{Word: "Failed", Sentence: sentence(append(faults, besides(totals)...))}
+	}
 	said := []string{fmt.Sprintf("%d of %s passed", totals.Passed, plural(totals.Total, "spec"))}
 	for _, state := range []State{StateKnownDefect, StateExempt, StateNotRun} {
 		if n := totals.Of(state); n > 0 {
 			said = append(said, state.count(n))
 		}
+	}
+	if totals.Undecided > 0 {
+		return conclusion{Open: true, Word: "Undecided", Sentence: sentence(append([]string{undecidedLine(r)}, said...))}
 	}
 	if r.Run.Filter != "" {
 		return conclusion{Signable: true, Word: "Passed, filtered",
@@ -33,6 +37,28 @@ func conclude(r *Results) conclusion {
 		said = append(said, fmt.Sprintf("%d of %s not tried", untried, plural(len(r.Rows), "promise")))
 	}
 	return conclusion{Signable: true, Word: "Passed", Sentence: sentence(said)}
+}
+
+// Seal is the state whose symbol stands beside the verdict.
+func (c conclusion) Seal() State {
+	switch {
+	case c.Signable:
+		return StatePassed
+	case c.Open:
+		return StateUndecided
+	}
+	return StateFailed
+}
+
+// mark is the verdict's sign in Markdown.
+func (c conclusion) mark() string {
+	switch c.Seal() {
+	case StatePassed:
+		return "✅"
+	case StateUndecided:
+		return "❔"
+	}
+	return "❌"
 }
 
 func sentence(parts []string) string {

@@ -22,7 +22,7 @@ var _ = ReportAfterSuite("list", func(report Report) {
 
 // listing says what a dry run found. Its faults are those that the results of a run would have.
 func listing(lists *results.Lists, report Report) *kindconfig.Listing {
-	made := &kindconfig.Listing{Problems: results.Collect(&kindconfig.Job{}, lists, report).Problems}
+	made := &kindconfig.Listing{Problems: results.Collect(&kindconfig.Job{}, lists, report, nil).Problems}
 	position := map[string]int{}
 	for i, row := range catalogue.Rows() {
 		made.Rows = append(made.Rows, kindconfig.ListedRow{ID: row.ID, Title: row.Title, Specs: []kindconfig.ListedSpec{}})

@@ -17,6 +17,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"mesh-conformance/hack/gate"
+	"mesh-conformance/hack/machine"
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/failure"
 	"mesh-conformance/suites/internal/kube"
@@ -147,7 +148,7 @@ var _ = ReportAfterEach(func(report SpecReport) {
 	if job == nil || report.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
 		return
 	}
-	line, err := json.Marshal(results.State(job, lists, report))
+	line, err := json.Marshal(results.State(job, lists, report, measured(job, report.Failed())))
 	Expect(err).NotTo(HaveOccurred())
 	// One write of one short line: appends of several processes do not mix.
 	file, err := os.OpenFile(job.Path(kindconfig.EventsFile), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
@@ -159,6 +160,19 @@ var _ = ReportAfterEach(func(report SpecReport) {
 
 var _ = ReportAfterSuite("results", func(report Report) {
 	if job := session.Job(); job != nil {
-		Expect(results.Collect(job, lists, report).Save(job.Path(kindconfig.ResultsFile))).To(Succeed())
+		Expect(results.Collect(job, lists, report, measured(job, true)).Save(job.Path(kindconfig.ResultsFile))).To(Succeed())
 	}
 })
+
+// measured is what the driver has measured of the machine so far, if it is needed. A file that cannot be read to its
+// end must not keep the results from being written.
+func measured(job *kindconfig.Job, needed bool) []machine.Sample {
+	if !needed {
+		return nil
+	}
+	samples, err := machine.Load(job.Path(kindconfig.MachineFile))
+	if err != nil {
+		GinkgoWriter.Println(err)
+	}
+	return samples
+}

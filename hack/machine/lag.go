@@ -41,7 +41,7 @@ func Between(samples []Sample, from, to time.Time) Lag {
 	var lag Lag
 	most := 0.0
 	for _, s := range samples {
-		if !s.At.After(from) || !s.begun().Before(to) || s.Seconds <= 0 {
+		if !s.Overlaps(from, to) {
 			continue
 		}
 		if lag.Seconds == 0 {
@@ -79,8 +79,8 @@ func (l Lag) Starved() (why string, starved bool) {
 	if l.Seconds == 0 || l.Slowness() <= tolerance*l.Factor {
 		return "", false
 	}
-	return fmt.Sprintf("the machine was %.1f times slower than a quiet one, and the limit allowed for %.1f times: "+
-		"%.0f threads per core ran or waited for a core, and a timer fired %.0f ms late on average",
+	return fmt.Sprintf("it was %.1f times slower than a quiet machine, and time limits allowed for %.1f times "+
+		"(%.0f threads per core ran or waited for a core, and a timer fired %.0f ms late on average)",
 		l.Slowness(), l.Factor, l.Runnable, l.Late), true
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -106,19 +105,5 @@ func TestMeasureWritesWhatLoadReads(t *testing.T) {
 	samples, err := Load(path)
 	if err != nil || len(samples) != 2 || !samples[1].At.After(samples[0].At) {
 		t.Errorf("%d samples, error %v", len(samples), err)
-	}
-}
-
-func TestLoadLeavesOutALineThatIsBeingWritten(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "machine.jsonl")
-	if samples, err := Load(path); err != nil || len(samples) != 0 {
-		t.Errorf("of no file: %d samples, error %v", len(samples), err)
-	}
-	whole := `{"at":"2026-11-29T12:00:00Z","seconds":1,"late":2}`
-	if err := os.WriteFile(path, []byte(whole+"\n"+strings.TrimSuffix(whole, "2}")), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if samples, err := Load(path); err != nil || len(samples) != 1 || samples[0].Late != 2 {
-		t.Errorf("samples %+v, error %v", samples, err)
 	}
 }

@@ -41,8 +41,13 @@ type Sample struct {
 
 func (s Sample) begun() time.Time { return s.At.Add(-time.Duration(s.Seconds * float64(time.Second))) }
 
+// Overlaps reports whether a part of the sample lies between two moments. A sample without a length has no part.
+func (s Sample) Overlaps(from, to time.Time) bool {
+	return s.Seconds > 0 && s.At.After(from) && s.begun().Before(to)
+}
+
 // Load reads the samples that a run has written so far, oldest first. A file that does not exist has none; a last line that is still
-// being written is left out.
+// being written is left out. With an error it returns the samples before it.
 func Load(path string) ([]Sample, error) {
 	file, err := os.Open(filepath.Clean(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +66,7 @@ func Load(path string) ([]Sample, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read what was measured of the machine: %w", err)
+		return samples, fmt.Errorf("read what was measured of the machine: %w", err)
 	}
 	return samples, nil
 }

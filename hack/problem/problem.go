@@ -13,7 +13,8 @@ const (
 	ExitFailedSpecs = 1
 	// ExitUsage says that the command line, or a data file named on it, is wrong.
 	ExitUsage = 2
-	// ExitEnvironment says that the machine, the engine, a package source or the cluster is at fault.
+	// ExitEnvironment says that the machine, the engine, a package source or the cluster is at fault, or that the
+	// machine left specs undecided.
 	ExitEnvironment = 3
 )
 
@@ -24,6 +25,8 @@ type Error struct {
 	Where string
 	Do    string
 	Cause error
+	// Undecided marks a run that came to its end, but not to a verdict on every spec.
+	Undecided bool
 }
 
 // Error renders the single line; line breaks of a cause are folded into it.
@@ -54,6 +57,17 @@ func Usage(what, where, do string) error {
 // cause may be nil.
 func Environment(what, where, do string, cause error) error {
 	return &Error{Code: ExitEnvironment, What: what, Where: where, Do: do, Cause: cause}
+}
+
+// Undecided is the error of a run in which no spec failed and the machine left some undecided: exit code 3.
+func Undecided(what, do string) error {
+	return &Error{Code: ExitEnvironment, What: what, Do: do, Undecided: true}
+}
+
+// IsUndecided reports whether the first Error in err's chain is one of Undecided.
+func IsUndecided(err error) bool {
+	var known *Error
+	return errors.As(err, &known) && known.Undecided
 }
 
 // FailedSpecs says that the run ended and the verdict is no: exit code 1.

@@ -24,6 +24,7 @@ func TestExitCode(t *testing.T) {
 		"usage":           {Usage("unknown version", "--kubernetes", "use 1.28"), ExitUsage},
 		"environment":     {Environment("no engine", "", "", nil), ExitEnvironment},
 		"failed specs":    {FailedSpecs("2 specs failed"), ExitFailedSpecs},
+		"undecided":       {Undecided("1 spec is undecided", "run again"), ExitEnvironment},
 		"wrapped":         {fmt.Errorf("run: %w", Usage("x", "", "")), ExitUsage},
 		"unknown error":   {errors.New("boom"), ExitEnvironment},
 		"a joined errors": {errors.Join(errors.New("a"), FailedSpecs("b")), ExitFailedSpecs},
@@ -34,5 +35,24 @@ func TestExitCode(t *testing.T) {
 				t.Errorf("ExitCode(%v) = %d, want %d", c.err, got, c.want)
 			}
 		})
+	}
+}
+
+func TestIsUndecided(t *testing.T) {
+	undecided := fmt.Errorf("a: %w", Undecided("1 spec is undecided", "run again"))
+	cases := map[string]struct {
+		err  error
+		want bool
+	}{
+		"undecided":             {undecided, true},
+		"the machine's fault":   {Environment("no engine", "", "", nil), false},
+		"failed":                {FailedSpecs("1 spec failed"), false},
+		"no error":              {nil, false},
+		"failed, and undecided": {errors.Join(FailedSpecs("1 spec failed"), undecided), false},
+	}
+	for name, c := range cases {
+		if got := IsUndecided(c.err); got != c.want {
+			t.Errorf("%s: IsUndecided(%v) = %t", name, c.err, got)
+		}
 	}
 }

@@ -17,7 +17,7 @@ func diffCommand() *cobra.Command {
 		Short: "List the specs that two runs of the same cell do not agree on",
 		Long: "List the specs that two runs of the same cell do not agree on.\n\n" +
 			"A run is named by its folder or its id. Exit codes: 0 every spec came out alike, 1 some did not, 2 the command\n" +
-			"line is wrong, 3 a run has no verdict.",
+			"line is wrong, 3 a run has no verdict, or all that differs is undecided in one of the runs.",
 		Args: usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, runs []string) error {
 			at, err := findPlaces(cache, output)
@@ -54,11 +54,33 @@ func diff(out io.Writer, output string, runs ...string) error {
 	if err := reports.WriteDiff(out, changes); err != nil {
 		return problem.Environment("cannot show the differences", "", "", err)
 	}
-	switch len(changes) {
-	case 0:
-		return nil
-	case 1:
-		return problem.FailedSpecs("1 spec differs")
+	undecided := 0
+	for _, change := range changes {
+		if change.Undecided() {
+			undecided++
+		}
 	}
-	return problem.FailedSpecs(fmt.Sprintf("%d specs differ", len(changes)))
+	return disagreement(len(changes)-undecided, undecided)
+}
+
+// disagreement is the error of so many specs that came out differently, and of so many that one of the runs left
+// undecided.
+func disagreement(differing, undecided int) error {
+	open := fmt.Sprintf("%d specs are undecided in one of the runs", undecided)
+	if undecided == 1 {
+		open = "1 spec is undecided in one of the runs"
+	}
+	said := fmt.Sprintf("%d specs differ", differing)
+	if differing == 1 {
+		said = "1 spec differs"
+	}
+	switch {
+	case differing > 0 && undecided > 0:
+		return problem.FailedSpecs(said + ", " + open)
+	case differing > 0:
+		return problem.FailedSpecs(said)
+	case undecided > 0:
+		return problem.Undecided(open+" and cannot be compared", "compare runs that decided them")
+	}
+	return nil
 }

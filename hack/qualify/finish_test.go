@@ -23,7 +23,11 @@ func runFolderOf(t *testing.T, state reports.State) *kindconfig.Job {
 		t.Fatal(err)
 	}
 	if state != "" {
-		saveResults(t, job.Directory, reports.Spec{ID: "mirroring/copies", Row: "mirroring", Name: "copies", State: state, Seconds: 1})
+		spec := reports.Spec{ID: "mirroring/copies", Row: "mirroring", Name: "copies", State: state, Seconds: 1}
+		if state == reports.StateUndecided {
+			spec.Doubt, spec.Lag = reports.DoubtStarved, &reports.Lag{Runnable: 45, Worst: 1600}
+		}
+		saveResults(t, job.Directory, spec)
 	}
 	return job
 }
@@ -70,6 +74,9 @@ func TestFinish(t *testing.T) {
 		{name: "all passed", state: reports.StatePassed, reported: true},
 		{name: "known defects are no failure", state: reports.StateKnownDefect, reported: true},
 		{name: "a spec failed", state: reports.StateFailed, code: 1, want: "1 spec failed", reported: true},
+		{name: "a spec is undecided", state: reports.StateUndecided, code: 3, reported: true,
+			want: "1 spec is undecided, because time ran out while the machine was starved (at worst 45 runnable threads " +
+				"per core, a timer 1.60 s late); run again"},
 		{name: "a spec did not run", state: reports.StateNotRun, code: 1, want: "no spec ran", reported: true},
 		{name: "not provisioned", state: reports.StateNotRun, environment: "cannot create the cluster\n", code: 3, want: "cannot create the cluster ("},
 		{name: "not provisioned, nor results", environment: "cannot create the cluster", code: 3, want: "cannot create the cluster ("},
@@ -120,6 +127,15 @@ func TestReportOfSeveralRuns(t *testing.T) {
 	err = report(&out, "/nowhere", []string{bad.Directory, "missing", good.Directory})
 	if problem.ExitCode(err) != problem.ExitUsage {
 		t.Errorf("the gravest is a missing run: %v", err)
+	}
+	undecided := runFolderOf(t, reports.StateUndecided)
+	err = report(&out, "/nowhere", []string{undecided.Directory, bad.Directory})
+	if problem.ExitCode(err) != problem.ExitFailedSpecs || !strings.HasPrefix(err.Error(),
+		bad.Directory+": 1 spec failed\n") {
+		t.Errorf("a failed run beside an undecided one: %v", err)
+	}
+	if err := report(&out, "/nowhere", []string{undecided.Directory, good.Directory}); !problem.IsUndecided(err) {
+		t.Errorf("an undecided run beside a good one: %v", err)
 	}
 	if err := report(&out, "/nowhere", []string{good.Directory}); err != nil {
 		t.Errorf("a good run: %v", err)

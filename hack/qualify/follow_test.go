@@ -83,6 +83,8 @@ func TestEventLines(t *testing.T) {
 			[]string{" 7/88  passed          1.3s  gatewayapi/http/X"}},
 		{kindconfig.Event{Row: "mirroring", Name: "copies", State: "failed", Seconds: 62, Message: long},
 			[]string{" 7/88  failed         62.0s  mirroring: copies", strings.Repeat(" ", 29) + long}},
+		{kindconfig.Event{ID: "a/b", State: "undecided", Seconds: 1, Message: "time ran out"},
+			[]string{" 7/88  undecided       1.0s  a/b", strings.Repeat(" ", 29) + "time ran out"}},
 		{kindconfig.Event{ID: "a/b", State: "failed"}, []string{" 7/88  failed          0.0s  a/b"}},
 	} {
 		if got := eventLines(7, 88, c.event); !slices.Equal(got, c.want) {

@@ -58,11 +58,18 @@ func report(out io.Writer, output string, runs []string) error {
 	return gravest(verdicts)
 }
 
-// gravest joins errors, with the one of the highest exit code first.
+// gravest joins errors, with the one of the highest exit code first. An undecided run comes after a failed one.
 func gravest(verdicts []error) error {
 	verdicts = slices.Clone(verdicts)
-	slices.SortStableFunc(verdicts, func(a, b error) int { return problem.ExitCode(b) - problem.ExitCode(a) })
+	slices.SortStableFunc(verdicts, func(a, b error) int { return gravity(b) - gravity(a) })
 	return errors.Join(verdicts...)
+}
+
+func gravity(err error) int {
+	if problem.IsUndecided(err) {
+		return 1
+	}
+	return 2 * problem.ExitCode(err)
 }
 
 // runFolder finds a run by its folder or, below the output folder, its id.

@@ -8,19 +8,22 @@ import (
 
 	"github.com/onsi/ginkgo/v2/types"
 
+	"mesh-conformance/hack/machine"
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/reports"
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 )
 
-// Collect builds the results of a run from Ginkgo's report of all its processes.
-func Collect(job *kindconfig.Job, lists *Lists, report types.Report) *reports.Results {
+// Collect builds the results of a run from Ginkgo's report of all its processes and from what the driver measured of
+// the machine (machine.Load of the job's MachineFile), which may be nothing.
+func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []machine.Sample) *reports.Results {
 	r := &reports.Results{
 		Schema: reports.Schema,
 		Run: reports.Run{
 			ID: job.Run, Started: job.Started, Seconds: round(report.EndTime.Sub(job.Started)),
 			Filter: job.Filter, Procs: job.Procs, Command: job.Command,
+			Machine: machineOf(samples, job.Started, report.EndTime),
 		},
 		Cell: reports.Cell{
 			Kubernetes: job.Cell.Kubernetes, Istio: job.Cell.Istio, Source: reports.Source(job.Cell.Source),
@@ -38,6 +41,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report) *reports.Re
 		r.Rows = append(r.Rows, reports.Row{ID: row.ID, Title: row.Title})
 	}
 	seen, tried := map[string]bool{}, map[string]bool{}
+	failed := map[string]reports.Spec{}
 	for _, spec := range report.SpecReports {
 		if spec.LeafNodeType != types.NodeTypeIt {
 			if spec.Failed() {
@@ -45,7 +49,8 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report) *reports.Re
 			}
 			continue
 		}
-		made := specOf(job, lists, spec)
+		made := specOf(job, lists, spec, samples)
+		followUndecided(&made, spec, failed)
 		if seen[made.ID] {
 			r.Problems = append(r.Problems, "two specs have the id "+made.ID)
 		}
@@ -57,6 +62,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report) *reports.Re
 		tried[made.Row] = true
 		r.Specs = append(r.Specs, made)
 	}
+	r.Causes = causesOf(report, r.Specs)
 	r.Problems = append(r.Problems, faults(lists, report, seen, tried)...)
 	r.Tally()
 	return r
@@ -88,13 +94,16 @@ func faults(lists *Lists, report types.Report, seen, tried map[string]bool) []st
 }
 
 // specOf is one spec of the model.
-func specOf(job *kindconfig.Job, lists *Lists, spec types.SpecReport) reports.Spec {
+func specOf(job *kindconfig.Job, lists *Lists, spec types.SpecReport, samples []machine.Sample) reports.Spec {
+	waited := waitedForGate(spec)
 	made := reports.Spec{
-		ID: SpecID(spec), Name: SpecName(spec), Seconds: round(spec.RunTime), Process: spec.ParallelProcess,
+		ID: SpecID(spec), Name: SpecName(spec), Seconds: round(max(0,
+			spec.RunTime-waited)), Waited: round(waited), Process: spec.ParallelProcess,
 		Attempts: spec.NumAttempts, Location: location(spec.LeafNodeLocation),
 	}
 	if !spec.StartTime.IsZero() && spec.State != types.SpecStateSkipped && spec.State != types.SpecStatePending {
-		made.Start = round(spec.StartTime.Sub(job.Started))
+		made.Start = round(spec.StartTime.Add(waited).Sub(job.Started))
+		made.Lag = lagOf(samples, spec, waited)
 	}
 	if row, ok := catalogue.RowOf(spec.Labels()); ok {
 		made.Row = row.ID
@@ -102,7 +111,7 @@ func specOf(job *kindconfig.Job, lists *Lists, spec types.SpecReport) reports.Sp
 	for _, entry := range spec.ReportEntries {
 		attach(&made, entry)
 	}
-	judge(&made, job, lists, spec)
+	judge(&made, job, lists, spec, samples)
 	return made
 }
 
@@ -132,8 +141,8 @@ func stronger(a, b reports.Level) reports.Level {
 }
 
 // judge gives the state. A known defect must fail, and fail as it is known to; an exempt spec must not
-// have run.
-func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.SpecReport) {
+// have run. What the machine was like decides about failures alone: a pass on a starved machine is a pass.
+func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.SpecReport, samples []machine.Sample) {
 	defect := lists.defect(made.ID, job.Cell.Istio)
 	exemption := lists.Exempt(made.ID, &job.Cell)
 	failed := spec.Failed()
@@ -155,10 +164,17 @@ func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.Spe
 		if spec.Failure.Message != "" {
 			made.Reason = spec.Failure.Message
 		}
-	case failed && lists.FailsAsKnown(spec, job.Cell.Istio):
-		made.State, made.Reason, made.Link = reports.StateKnownDefect, defect.Reason, defect.Link
 	case failed:
-		made.State = reports.StateFailed
+		found := JudgeFailure(spec, samples, restartsBefore(spec), lists.FailsAsKnown(spec, job.Cell.Istio))
+		made.State, made.Doubt = found.State, found.Doubt
+		switch {
+		case found.State == reports.StateKnownDefect:
+			made.Reason, made.Link = defect.Reason, defect.Link
+		case found.State == reports.StateUndecided:
+			made.Reason = found.Reason
+		case found.Reason != "":
+			made.Failure = found.Reason + "\n\n" + made.Failure
+		}
 	case defect != nil:
 		made.State = reports.StateFailed
 		made.Failure = "known-defects.yaml lists this spec for Istio " + job.Cell.Istio + ", but it passed: remove the entry or correct its versions"
@@ -170,12 +186,16 @@ func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.Spe
 	}
 }
 
-// State is the state of one finished spec, for the display.
-func State(job *kindconfig.Job, lists *Lists, spec types.SpecReport) kindconfig.Event {
-	made := specOf(job, lists, spec)
+// State is the state of one finished spec, for the display. samples matter for a spec that failed alone.
+func State(job *kindconfig.Job, lists *Lists, spec types.SpecReport, samples []machine.Sample) kindconfig.Event {
+	made := specOf(job, lists, spec, samples)
+	message := made.Failure
+	if made.State == reports.StateUndecided {
+		message = made.Reason
+	}
 	return kindconfig.Event{
 		ID: made.ID, Row: made.Row, Name: made.Name, State: string(made.State), Seconds: made.Seconds, Process: made.Process,
-		Message: firstLine(made.Failure),
+		Message: firstLine(message),
 	}
 }
 

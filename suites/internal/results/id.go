@@ -14,9 +14,6 @@ import (
 // EntryDiagnostics names the report entry that holds a failed spec's folder.
 const EntryDiagnostics = "diagnostics"
 
-// EntryWaited names the report entry that holds how many seconds a spec waited for the driver's gate before it began.
-const EntryWaited = "waited"
-
 var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
 
 // SpecID is a spec's stable id: its row's id, and of upstream's tests their short name, of all others

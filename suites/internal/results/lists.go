@@ -42,7 +42,7 @@ type KnownDefect struct {
 	Link   string `json:"link"`
 	// Istio lists the versions of the subject that have the defect.
 	Istio []string `json:"istio"`
-	// Message, if given, must be part of the failure: another failure is not the known one.
+	// Message must be part of the failure: another failure is not the known one.
 	Message string `json:"message"`
 }
 
@@ -55,7 +55,7 @@ type Lists struct {
 }
 
 // ParseLists reads exemptions.yaml and known-defects.yaml. Every entry needs a spec, a reason, a link and
-// what it holds for; no spec may stand twice.
+// what it holds for, a known defect also a message; no spec may stand twice.
 func ParseLists(exemptions, knownDefects []byte) (*Lists, error) {
 	var lists Lists
 	if err := yaml.UnmarshalStrict(exemptions, &lists.Exemptions); err != nil {
@@ -90,6 +90,11 @@ func ParseLists(exemptions, knownDefects []byte) (*Lists, error) {
 		if err := check("suites/known-defects.yaml", d.Spec, d.Reason, d.Link, d.Istio); err != nil {
 			return nil, err
 		}
+		if strings.TrimSpace(d.Message) == "" {
+			return nil, problem.Usage(fmt.Sprintf("the entry for %q lacks a message, so that it would excuse every failure",
+				d.Spec),
+				"suites/known-defects.yaml", "add the part of the failure that tells the defect")
+		}
 	}
 	return &lists, nil
 }
@@ -108,7 +113,8 @@ func (l *Lists) defect(spec, istio string) *KnownDefect {
 // of the subject has it. One that panics or takes too long does not.
 func (l *Lists) FailsAsKnown(spec types.SpecReport, istio string) bool {
 	defect := l.defect(SpecID(spec), istio)
-	return defect != nil && (spec.State == types.SpecStateFailed || !spec.Failed()) && strings.Contains(spec.FailureMessage(), defect.Message)
+	return defect != nil && defect.Message != "" && (spec.State == types.SpecStateFailed || !spec.Failed()) &&
+		strings.Contains(spec.FailureMessage(), defect.Message)
 }
 
 // Exempt finds the entry of a spec that holds for a cell.

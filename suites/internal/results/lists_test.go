@@ -26,17 +26,20 @@ func TestTheSuitesListsAreWellFormed(t *testing.T) {
 func TestParseListsRefuses(t *testing.T) {
 	const (
 		exemption = "- {spec: a/b, reason: r, link: l, flavours: [upstream]}\n"
-		defect    = "- {spec: a/c, reason: r, link: l, istio: [1.20.0]}\n"
+		defect    = "- {spec: a/c, reason: r, link: l, istio: [1.20.0], message: got 3}\n"
 	)
 	if _, err := ParseLists([]byte(exemption), []byte(defect)); err != nil {
 		t.Fatal(err)
 	}
 	cases := map[string]struct{ exemptions, defects, want string }{
-		"an unknown field":          {exemption, "- {spec: a/c, why: r}\n", "why"},
-		"no reason":                 {"- {spec: a/b, link: l, flavours: [upstream]}\n", defect, "a/b"},
-		"no link":                   {exemption, "- {spec: a/c, reason: r, istio: [1.20.0]}\n", "a/c"},
-		"nothing it holds for":      {"- {spec: a/b, reason: r, link: l}\n", defect, "what it holds for"},
-		"a patch release":           {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25.4]}\n", defect, "1.25.4"},
+		"an unknown field":     {exemption, "- {spec: a/c, why: r}\n", "why"},
+		"no reason":            {"- {spec: a/b, link: l, flavours: [upstream]}\n", defect, "a/b"},
+		"no link":              {exemption, "- {spec: a/c, reason: r, istio: [1.20.0]}\n", "a/c"},
+		"nothing it holds for": {"- {spec: a/b, reason: r, link: l}\n", defect, "what it holds for"},
+		"a patch release":      {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25.4]}\n", defect, "1.25.4"},
+		"no message":           {exemption, "- {spec: a/c, reason: r, link: l, istio: [1.20.0]}\n", "lacks a message"},
+		"a blank message": {exemption, "- {spec: a/c, reason: r, link: l, istio: [1.20.0], message: ' '}\n",
+			"lacks a message"},
 		"no version":                {exemption, "- {spec: a/c, reason: r, link: l}\n", "what it holds for"},
 		"a spec in one list twice":  {exemption + exemption, defect, "twice"},
 		"a spec in both lists":      {exemption, "- {spec: a/b, reason: r, link: l, istio: [1.20.0]}\n", "twice"},
