@@ -38,15 +38,15 @@ var ErrMissing = errors.New("apt-get is not on the search path")
 // Tool is a program, and the Debian package that has it.
 type Tool struct{ Program, Package string }
 
-// Run calls apt-get with arguments and returns what it printed, standard output and error together. While another process
-// holds a lock that apt-get needs, it waits, at most ten minutes. When the context ends, apt-get is asked to end (SIGTERM).
-// The error wraps that of the context or of the process, or says which process kept the lock.
+// Run calls apt-get with arguments and returns what it printed, standard output and error together. While another
+// process holds a lock that apt-get needs, it waits, at most ten minutes. When the context ends, apt-get is asked to
+// end (SIGTERM). The error wraps that of the context or of the process, or says which process kept the lock.
 func (r Runner) Run(ctx context.Context, arguments ...string) (string, error) {
 	return r.run(ctx, ctx, arguments)
 }
 
-// RunWhole is Run for calls that must not end half-way, because they would leave packages half configured: the end of the
-// context ends only the waiting for other processes.
+// RunWhole is Run for calls that must not end half-way, because they would leave packages half configured: the end of
+// the context ends only the waiting for other processes.
 func (r Runner) RunWhole(ctx context.Context, arguments ...string) (string, error) {
 	return r.run(ctx, context.WithoutCancel(ctx), arguments)
 }
@@ -81,7 +81,8 @@ func (r Runner) run(ctx, calling context.Context, arguments []string) (string, e
 // Installable reports whether this process could install packages: it is root's, and the machine has apt-get.
 func Installable() bool { return os.Geteuid() == 0 && find() != "" }
 
-// Lines returns the first two different lines of apt-get's output that begin with a prefix, without the prefix, joined by " | ".
+// Lines returns the first two different lines of apt-get's output that begin with a prefix, without the prefix, joined
+// by " | ".
 func Lines(said, prefix string) string {
 	var found []string
 	for line := range strings.Lines(said) {
@@ -94,17 +95,16 @@ func Lines(said, prefix string) string {
 
 // find returns the path of apt-get, or nothing.
 func find() string {
-	for _, candidate := range []string{"apt-get", "/usr/bin/apt-get"} {
-		if path, err := exec.LookPath(candidate); err == nil {
-			return path
-		}
+	path, err := exec.LookPath("apt-get")
+	if err != nil {
+		return ""
 	}
-	return ""
+	return path
 }
 
 func call(ctx context.Context, aptGet string, arguments []string) (string, error) {
-	// Apt's own waiting covers dpkg's locks only (apt 2.6: not those of the lists and the archives), and is silent here:
-	// it bridges the moment between a look at the locks and apt-get's start.
+	// Apt's own waiting covers dpkg's locks only (apt 2.6: not those of the lists and the archives), and is silent
+	// here: it bridges the moment between a look at the locks and apt-get's start.
 	options := []string{"--option", "DPkg::Lock::Timeout=5", "--option", "Acquire::Retries=3"}
 	command := exec.CommandContext(ctx, aptGet, append(options, arguments...)...)
 	command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "NEEDRESTART_MODE=l")
@@ -116,8 +116,9 @@ func call(ctx context.Context, aptGet string, arguments []string) (string, error
 	return string(said), err
 }
 
-// refusals are what apt-get and dpkg print, with LC_ALL=C, when another process holds a lock. apt-get names the holder where
-// it can, dpkg in newer versions. Errors such as missing permissions read differently, and so does apt-get's own waiting.
+// refusals are what apt-get and dpkg print, with LC_ALL=C, when another process holds a lock. apt-get names the holder
+// where it can, dpkg in newer versions. Errors such as missing permissions read differently, and so does apt-get's own
+// waiting.
 var refusals = regexp.MustCompile(`(?m)^E: Could not get lock (\S+?)\.? (?:It is held by process (\d+)|- open \(11:)` +
 	`|^dpkg: error: dpkg \S+ lock (?:is|was) locked by another process(?: with pid (\d+))?` +
 	`|^dpkg: error: dpkg status database is locked by another process`)

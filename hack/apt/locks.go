@@ -13,7 +13,9 @@ import (
 
 // lockFiles returns the files whose locks apt-get and dpkg take (apt 2.6, Debian 12). All are fcntl locks.
 func lockFiles() []string {
-	return []string{"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"}
+	return []string{
+		"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock",
+	}
 }
 
 // holder is a process that holds a lock. The pid is 0 where the process is in a namespace that hides it.
@@ -33,8 +35,8 @@ func (h holder) String() string {
 	}
 }
 
-// held returns the first of the locks that another process holds, and its holder. A lock file that is not there, or that this
-// user may not read, has no holder: apt-get says then what is wrong.
+// held returns the first of the locks that another process holds, and its holder. A lock file that is not there, or
+// that this user may not read, has no holder: apt-get says then what is wrong.
 func held(locks []string) (holder, bool) {
 	for _, lock := range locks {
 		if pid, taken := heldBy(lock); taken {

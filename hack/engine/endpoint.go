@@ -15,8 +15,8 @@ import (
 // defaultHost is where the docker client finds its engine if nothing says otherwise.
 const defaultHost = "unix:///var/run/docker.sock"
 
-// connectTimeout is how long a connection to an engine may take. A unix socket connects at once, as long as its queue is not
-// full: the kernel does it, whatever the engine does meanwhile.
+// connectTimeout is how long a connection to an engine may take. A unix socket connects at once, as long as its queue
+// is not full: the kernel does it, whatever the engine does meanwhile.
 const connectTimeout = 5 * time.Second
 
 // endpoint is an address that connections can be made to; the zero value is none.
@@ -69,8 +69,8 @@ func (p endpoint) connect(ctx context.Context) error {
 	return connection.Close()
 }
 
-// deadly returns the errors of connect that mean that no engine listens: the connection is refused, or the socket's file is
-// gone. Others, such as a full queue or a time-out, come from an engine that is slow.
+// deadly returns the errors of connect that mean that no engine listens: the connection is refused, or the socket's
+// file is gone. Others, such as a full queue or a time-out, come from an engine that is slow.
 func deadly(err error) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):

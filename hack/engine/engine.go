@@ -33,8 +33,8 @@ type Options struct {
 	// Source is a folder inside this repository, where the runtime shim is built from; empty
 	// means the working directory.
 	Source string
-	// Packages are Debian packages that the caller needs besides: where Ensure installs the engine, it installs them in the
-	// same call of apt-get, and where it does not, it leaves them alone.
+	// Packages are Debian packages that the caller needs besides: where Ensure installs the engine, it installs them
+	// in the same call of apt-get, and where it does not, it leaves them alone.
 	Packages []string
 	// Log receives one line per thing worth telling; nil drops them.
 	Log func(format string, args ...any)

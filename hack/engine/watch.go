@@ -16,13 +16,14 @@ const (
 	askInterval = 10 * time.Second
 	// silenceNote is how long an engine may not respond before a line says so.
 	silenceNote = 40 * time.Second
-	// refusalsOfFound is how many connections in a row an engine that was only found must refuse: whoever runs it may restart it.
+	// refusalsOfFound is how many connections in a row an engine that was only found must refuse: whoever runs it may
+	// restart it.
 	refusalsOfFound = 3
 )
 
-// Watch sends one error when the engine dies while a run needs it. The channel is closed when the context ends. An engine that
-// does not respond is no dead one: its process and its socket decide. log receives a line when the engine has not responded
-// for a time, and a line when it responds again; nil drops them.
+// Watch sends one error when the engine dies while a run needs it. The channel is closed when the context ends. An
+// engine that does not respond is no dead one: its process and its socket decide. log receives a line when the engine
+// has not responded for a time, and a line when it responds again; nil drops them.
 func (e *Engine) Watch(ctx context.Context, log func(format string, args ...any)) <-chan error {
 	if log == nil {
 		log = func(string, ...any) {}
@@ -37,8 +38,8 @@ func (e *Engine) Watch(ctx context.Context, log func(format string, args ...any)
 	return died
 }
 
-// Gone returns why the engine counts as dead at this moment, or nil while its process and its socket are there. An engine that
-// was only found may come back.
+// Gone returns why the engine counts as dead at this moment, or nil while its process and its socket are there. An
+// engine that was only found may come back.
 func (e *Engine) Gone(ctx context.Context) error {
 	if e.Private {
 		if _, runs := e.layout.daemon(); !runs {

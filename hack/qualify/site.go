@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mesh-conformance/hack/apt"
 	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
 	"mesh-conformance/hack/problem"
@@ -27,15 +28,21 @@ type site struct {
 	screen   *screen
 	say      func(format string, args ...any)
 	held     *lock
-	engine   *engine.Engine
-	options  engine.Options
+	engines  *engines
+	// engine is that of the cell which runs, or of the last.
+	engine  *engine.Engine
+	options engine.Options
 	// ran says that a suite was begun, crashed that one has ended without results: nobody removed what it made.
 	ran, crashed bool
 	lost         context.CancelCauseFunc
+	// source is where the subject and Kubernetes come from, sourceWhy why, in words for the user.
+	source, sourceWhy string
+	// tools are the programs that builds need and that the machine lacked when the run began.
+	tools []apt.Tool
 }
 
 // enter makes the machine ready; need gives the free disk space in bytes that the cache must have. The
-// context it gives ends when the engine dies. The caller leaves the site when everything has ended.
+// context it gives ends when the first engine dies. The caller leaves the site when everything has ended.
 func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfig.Versions, title string, need func(cache string) uint64) (_ context.Context, _ *site, err error) {
 	s := &site{started: time.Now(), versions: versions, screen: &screen{out: out}}
 	s.id, s.say = s.started.UTC().Format("20060102-150405"), sayTo(s.screen)
@@ -63,20 +70,43 @@ func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfi
 		return ctx, nil, err
 	}
 	s.options = engine.Options{StateDir: engineDir(s.at), Choice: o.engine, Source: s.at.repository, Log: s.say}
-	if s.engine, err = engine.Ensure(ctx, s.options); err != nil {
+	if err := s.plan(ctx, o); err != nil {
+		return ctx, nil, err
+	}
+	until, lost := context.WithCancelCause(ctx)
+	s.lost, s.engines = lost, newEngines(until, s.options, s.say)
+	var life context.Context
+	if s.engine, life, err = s.engines.alive(until); err != nil {
+		lost(nil)
 		return ctx, nil, causeOf(ctx, err)
 	}
-	ctx, s.lost = context.WithCancelCause(ctx)
-	go func() {
-		for died := range s.engine.Watch(ctx) {
-			s.lost(died)
-		}
-	}()
-	return ctx, s, nil
+	return life, s, nil
+}
+
+// plan decides where images come from, and lists the programs that building them needs and the machine lacks. They are
+// installed before the first build, together with the engine where that is missing too.
+func (s *site) plan(ctx context.Context, o runOptions) error {
+	istio, err := s.versions.ForIstio(o.istio)
+	if err != nil {
+		return err
+	}
+	// Every pinned version of Kubernetes needs the same programs.
+	cells, err := chosen(s.versions, nil)
+	if err != nil {
+		return err
+	}
+	s.source, s.sourceWhy = images.Decide(ctx, o.images, istio)
+	options := images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: s.source}
+	s.tools = images.Tools(ctx, s.versions, cells, istio, options)
+	for _, tool := range s.tools {
+		s.options.Packages = append(s.options.Packages, tool.Package)
+	}
+	return nil
 }
 
 // leave removes what an interrupted or crashed run left and frees the machine.
 func (s *site) leave(ctx context.Context) error {
+	s.engine, _ = s.engines.current() // a build may have started it after the last cell
 	if ctx.Err() != nil || s.crashed {
 		tidy(ctx, s.engine, s.options, s.started, s.ran, s.say)
 	}
@@ -86,10 +116,14 @@ func (s *site) leave(ctx context.Context) error {
 
 // builder prepares building; there is one for all cells, since a second would take the first one's work
 // for leftovers.
-func (s *site) builder(ctx context.Context, o runOptions, istio kindconfig.Istio, progress images.Progress) (*images.Builder, error) {
-	source, why := images.Decide(ctx, o.images, istio)
-	s.say("images of the subject and of Kubernetes: %s (%s)", source, why)
-	return images.New(ctx, s.engine, s.versions, images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: source, Progress: progress})
+func (s *site) builder(ctx context.Context, progress images.Progress) (*images.Builder, error) {
+	s.say("images of the subject and of Kubernetes: %s (%s)", s.source, s.sourceWhy)
+	if err := images.InstallTools(ctx, s.tools, s.say); err != nil {
+		return nil, err
+	}
+	return images.New(ctx, s.engines, s.versions, images.Options{
+		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, Progress: progress, Log: s.say,
+	})
 }
 
 // suite is the compiled suite and what the filters select of it.
