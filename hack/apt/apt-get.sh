@@ -5,13 +5,11 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 said=$(mktemp)
-trap 'rm -f "$said"' EXIT
+trap 'rm -f "$said" "$said.status"' EXIT
 tries=0
 while :; do
-	status=0
 	{ apt-get -o DPkg::Lock::Timeout=600 "$@" 2>&1 3>&-; echo $? >&3; } 3>"$said.status" | tee "$said" || true
 	status=$(cat "$said.status")
-	rm -f "$said.status"
 	[ "$status" -ne 0 ] && [ "$tries" -lt 600 ] && grep -q '^E: Could not get lock .*\(held by process\|(11: \)' "$said" || exit "$status"
 	tries=$((tries + 1))
 	[ "$tries" -gt 1 ] || echo "apt-get waits up to ten minutes for the lock"
