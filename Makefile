@@ -73,7 +73,7 @@ staticcheck: compiler ## staticcheck, built from the pins in hack/tools
 compiler:
 	@command -v cc >/dev/null || { \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	export DEBIAN_FRONTEND=noninteractive; apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; \
+	hack/apt/apt-get.sh update -q && hack/apt/apt-get.sh install -q -y --no-install-recommends gcc libc6-dev; \
 	else echo "no C compiler for the race detector (PATH): install gcc"; exit 3; fi; }
 
 # What debuggers need is not linked: there is a binary for each package, and nobody debugs them.

@@ -33,6 +33,9 @@ type Options struct {
 	// Source is a folder inside this repository, where the runtime shim is built from; empty
 	// means the working directory.
 	Source string
+	// Packages are Debian packages that the caller needs besides: where Ensure installs the engine, it installs them
+	// in the same call of apt-get, and where it does not, it leaves them alone.
+	Packages []string
 	// Log receives one line per thing worth telling; nil drops them.
 	Log func(format string, args ...any)
 }
@@ -166,6 +169,15 @@ func prependPath(folder, path string) string {
 		}
 	}
 	return strings.Join(folders, string(filepath.ListSeparator))
+}
+
+// Cgroup is the path, below the root of a hierarchy of control groups, of the group that holds the containers of a private engine;
+// empty for an engine that was only found.
+func (e *Engine) Cgroup() string {
+	if !e.Private {
+		return ""
+	}
+	return e.layout.cgroup()
 }
 
 // Healthy asks the engine for its version.

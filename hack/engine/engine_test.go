@@ -84,7 +84,7 @@ func TestWatch(t *testing.T) {
 		if err := os.WriteFile(at.log(), []byte(`level=fatal msg="no space left on device"`+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		watched := (&Engine{Private: true, Host: at.host(), layout: at}).Watch(t.Context())
+		watched := (&Engine{Private: true, Host: at.host(), layout: at}).Watch(t.Context(), nil)
 		err := <-watched
 		if problem.ExitCode(err) != problem.ExitEnvironment || !strings.Contains(err.Error(), "no space left on device") {
 			t.Errorf("got %v", err)
@@ -95,7 +95,7 @@ func TestWatch(t *testing.T) {
 	})
 	t.Run("says nothing when the run ends", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		watched := (&Engine{client: "/bin/true"}).Watch(ctx)
+		watched := (&Engine{client: "/bin/true"}).Watch(ctx, nil)
 		cancel()
 		if err, open := <-watched; open {
 			t.Errorf("got %v", err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"mesh-conformance/hack/apt"
 	"mesh-conformance/hack/problem"
 )
 
@@ -55,25 +56,29 @@ func install(ctx context.Context, options Options) error {
 	if _, err := findProgram("apt-get"); err != nil || !isDebian(string(release)) {
 		return cannotInstall(missing)
 	}
-	apt := aptRunner{}
-	if err := apt.update(ctx); err != nil {
+	runner := aptRunner{Runner: apt.Runner{Log: options.Log}}
+	if err := runner.update(ctx); err != nil {
 		return err
 	}
-	packages := packagesOf(missing, apt.knows(ctx, clientPackage))
+	packages := packagesOf(missing, runner.knows(ctx, clientPackage))
+	packages = append(packages, options.Packages...)
 	options.Log("installing %s from the system's package source", strings.Join(packages, ", "))
 	arguments := append([]string{"install", "--yes", "--quiet", "--no-install-recommends",
 		"--option", "Dpkg::Options::=--force-confdef", "--option", "Dpkg::Options::=--force-confold"}, packages...)
-	if err := apt.run(ctx, append(arguments, "--download-only")...); err != nil {
+	if err := runner.run(ctx, append(arguments, "--download-only")...); err != nil {
 		return err
+	}
+	// The services of another process's packages must not fall under the policy.
+	if err := runner.Await(ctx); err != nil {
+		return runner.problem(ctx, err, "")
 	}
 	if err := policy.forbid(); err != nil {
 		return err
 	}
 	// Unpacking takes seconds, and an interrupt would leave the system's packages half
 	// configured: it is not interrupted.
-	uninterrupted := context.WithoutCancel(ctx)
 	before := startedWithMachine(serviceFolders)
-	err = apt.run(uninterrupted, arguments...)
+	err = runner.runWhole(ctx, arguments...)
 	if disabling := disableSince(before, serviceFolders); err == nil {
 		err = disabling
 	}

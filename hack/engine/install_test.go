@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mesh-conformance/hack/apt"
 )
 
 func TestIsDebian(t *testing.T) {
@@ -56,7 +58,7 @@ func TestAptsFailureIsOneClearLine(t *testing.T) {
 		want string
 	}{
 		"its own complaint": {aptRunner{}, "cannot install the container engine (apt-get): exit status 100: Unable to locate package docker.io | b;"},
-		"an unreachable source": {aptRunner{unreachable: aptLines("W: x\nW: Failed to fetch http://s Could not connect\n", "W: Failed to fetch ")},
+		"an unreachable source": {aptRunner{unreachable: apt.Lines("W: x\nW: Failed to fetch http://s Could not connect\n", "W: Failed to fetch ")},
 			"the system's package source is unreachable (apt-get): exit status 100: http://s Could not connect;"},
 	}
 	for name, c := range cases {

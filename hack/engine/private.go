@@ -21,6 +21,8 @@ const (
 	// graceTimeout is how long a daemon that runs may stay silent before it counts as hung:
 	// its starter may have been killed a moment after starting it.
 	graceTimeout = 20 * time.Second
+	// slowTimeout is how long it may stay silent while its socket takes connections: it may only be slow.
+	slowTimeout = 3 * time.Minute
 	// pollInterval is how often a daemon that starts or ends is looked at.
 	pollInterval = 100 * time.Millisecond
 )
@@ -35,7 +37,12 @@ func ensurePrivate(ctx context.Context, options Options, at layout) (*Engine, er
 	defer lock.release()
 
 	if pid, runs := at.daemon(); runs {
-		engine, err := at.wait(ctx, graceTimeout, func() error { return at.stillRuns(pid) })
+		alive := func() error { return at.stillRuns(pid) }
+		engine, err := at.wait(ctx, graceTimeout, alive)
+		if err != nil && ctx.Err() == nil && alive() == nil && endpointOf(at.host()).connect(ctx) == nil {
+			options.Log("the private engine has not responded for %s; waiting up to %s", graceTimeout, slowTimeout)
+			engine, err = at.wait(ctx, slowTimeout, alive)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()

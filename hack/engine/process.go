@@ -78,12 +78,15 @@ func (l layout) daemon() (int, bool) {
 	return pids[0], true
 }
 
+// errProcessEnded is the death of a private engine.
+var errProcessEnded = errors.New("its process has ended")
+
 // stillRuns is nil while a pid is this engine's daemon.
 func (l layout) stillRuns(pid int) error {
 	if l.owns(commandLine(procRoot, pid), daemonPrograms) {
 		return nil
 	}
-	return errors.New("its process has ended")
+	return errProcessEnded
 }
 
 // end sends a signal to every process of this engine that is one of the programs, and waits until they are

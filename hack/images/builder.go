@@ -33,6 +33,8 @@ type Options struct {
 	Progress Progress
 	// Group is the control group that the processes of builds run in. Without one no build runs while specs do.
 	Group *cgroup.Builds
+	// Log receives one line per thing worth telling besides the progress; nil drops them.
+	Log func(format string, args ...any)
 }
 
 // Builder makes what cells need.
@@ -51,17 +53,9 @@ type Builder struct {
 // New checks that a Go toolchain is there, prepares the store and removes what a killed build left. No
 // other build of the same cache may be under way.
 func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, options Options) (*Builder, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
+	b, err := newBuilder(ctx, engine, versions, options)
 	if err != nil {
-		return nil, problem.Environment("cannot run go", "PATH", "install Go", err)
-	}
-	b := &Builder{
-		options: options, engine: engine, versions: versions,
-		store:     store{dir: options.Cache},
-		registry:  newRegistry(runtime.GOARCH),
-		goVersion: strings.TrimSpace(string(out)),
-		goarch:    runtime.GOARCH,
-		pace:      pace{group: options.Group},
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(options.Cache, "artifacts"), 0o755); err != nil {
 		return nil, problem.Environment("cannot write the build cache", options.Cache, "make it writable or set --cache", err)
@@ -70,6 +64,22 @@ func New(ctx context.Context, engine Engine, versions *kindconfig.Versions, opti
 		return nil, err
 	}
 	return b, b.store.sweep()
+}
+
+// newBuilder returns a builder that can plan; New makes it ready to build.
+func newBuilder(ctx context.Context, engine Engine, versions *kindconfig.Versions, options Options) (*Builder, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
+	if err != nil {
+		return nil, problem.Environment("cannot run go", "PATH", "install Go", err)
+	}
+	return &Builder{
+		options: options, engine: engine, versions: versions,
+		store:     store{dir: options.Cache},
+		registry:  newRegistry(runtime.GOARCH),
+		goVersion: strings.TrimSpace(string(out)),
+		goarch:    runtime.GOARCH,
+		pace:      pace{group: options.Group},
+	}, nil
 }
 
 // Beside says that specs run from now on, until release is called. Builds, those under way included, give way to them
@@ -99,6 +109,18 @@ func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, is
 		return nil, err
 	}
 	return b.describe(plan)
+}
+
+// CellAgain is Cell after the engine died during a build: what is stored stays, an image that the new engine lacks is
+// made again, and what the dead engine's build left in the new engine is removed first. No other build may be under
+// way.
+func (b *Builder) CellAgain(
+	ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio,
+) (*kindconfig.Cell, error) {
+	if err := b.sweepEngine(ctx); err != nil {
+		return nil, err
+	}
+	return b.Cell(ctx, kubernetes, istio)
 }
 
 // describe says where everything is that realise made.

@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"mesh-conformance/hack/apt"
 	"mesh-conformance/kindconfig"
 )
 
@@ -35,6 +36,9 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 			Before: before.describe(), After: after.describe(),
 		},
 		istioctl: subject.programs, before: before.programs, after: after.programs, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,
+		tools: map[*artifact]apt.Tool{
+			base: mmdebstrap, nodeRoot: mmdebstrap, subject.envoy: pip, before.envoy: pip, after.envoy: pip,
+		},
 	}
 	result.images = append(result.images, subject.images...)
 	result.images = append(result.images, b.image(b.cni(istio.Version, base, subject.programs)))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -51,17 +50,17 @@ func (b *Builder) envoy(pin kindconfig.Envoy) (*artifact, error) {
 	return &artifact{name: "envoy-" + pin.Version, inputs: []string{sum}, expect: 5 * time.Second, build: build}, nil
 }
 
-// pip finds a pip, or installs Debian's.
+// pip returns the command that runs pip, after installing Debian's where there is none.
 func (b *Builder) pip(ctx context.Context, log io.Writer) ([]string, error) {
-	for _, candidate := range [][]string{{"python3", "-m", "pip"}, {"pip3"}, {"pip"}} {
-		if exec.CommandContext(ctx, candidate[0], append(candidate[1:], "--version")...).Run() == nil {
-			return candidate, nil
-		}
-	}
-	if err := b.ensureTool(ctx, log, "pip3", "python3-pip"); err != nil {
+	if err := b.ensureTool(ctx, log, pip); err != nil {
 		return nil, err
 	}
-	return []string{"pip3"}, nil
+	command := pipCommand(ctx)
+	if command == nil {
+		return nil, problem.Environment("pip does not run", "python3 -m pip --version",
+			"install the package "+pip.Package+" anew", ctx.Err())
+	}
+	return command, nil
 }
 
 // unzipFile writes one member of an archive as an executable.

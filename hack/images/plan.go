@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"mesh-conformance/hack/apt"
 	"mesh-conformance/kindconfig"
 )
 
@@ -32,6 +33,8 @@ type plan struct {
 	images []*artifact
 	// archive of images for a node that does not carry them, or nil.
 	archive *artifact
+	// tools are the programs, besides Go, that builds of some artifacts run.
+	tools map[*artifact]apt.Tool
 }
 
 // wanted are the artifacts a run uses itself, in the order to make them where there is a choice.

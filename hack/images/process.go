@@ -16,7 +16,6 @@ const stopPatience = 10 * time.Second
 // command prepares a child whose output goes to log, in the control group of builds if the context has one. A
 // cancelled child takes its children with it.
 func command(ctx context.Context, log io.Writer, name string, args ...string) *exec.Cmd {
-	name, args = polite(ctx, name, args)
 	name, args = placed(ctx, name, args)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -10,8 +10,8 @@ import (
 
 // release is one built version of Istio.
 type release struct {
-	version  string
-	programs *artifact
+	version         string
+	programs, envoy *artifact
 	// images are the control plane's and the proxy's.
 	images []*artifact
 }
@@ -52,7 +52,9 @@ func (p *planner) release(istio kindconfig.Istio, role string, base *artifact) r
 			return append(b.bootstrapTemplates(templates), b.executable(programs, "pilot-agent", ""), b.executable(envoy, "envoy", "")), nil
 		},
 	}
-	return release{version: istio.Version, programs: programs, images: []*artifact{b.image(pilot), b.image(proxy)}}
+	return release{
+		version: istio.Version, programs: programs, envoy: envoy, images: []*artifact{b.image(pilot), b.image(proxy)},
+	}
 }
 
 // cni is the image of Istio's CNI plugin: its installer, and the plugin where the installer looks for it

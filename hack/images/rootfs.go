@@ -51,7 +51,7 @@ const rootfsFile = "rootfs.tar"
 func (b *Builder) rootfs(name string, packages []string, hooks ...string) *artifact {
 	release := b.versions.Instruments.Debian
 	build := func(ctx context.Context, out string, log io.Writer) error {
-		if err := b.ensureTool(ctx, log, "mmdebstrap", "mmdebstrap"); err != nil {
+		if err := b.ensureTool(ctx, log, mmdebstrap); err != nil {
 			return err
 		}
 		tar := filepath.Join(out, rootfsFile)
@@ -108,30 +108,6 @@ func debianSources() string {
 		}
 	}
 	return ""
-}
-
-// ensureTool installs a Debian package when its program is missing and the user may.
-func (b *Builder) ensureTool(ctx context.Context, log io.Writer, program, pkg string) error {
-	if _, err := exec.LookPath(program); err == nil {
-		return nil
-	}
-	b.apt.Lock()
-	defer b.apt.Unlock()
-	if _, err := exec.LookPath(program); err == nil {
-		return nil
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return problem.Environment(program+" is missing", "PATH", "install the package "+pkg, nil)
-	}
-	for _, args := range [][]string{{"update", "-q"}, {"install", "-q", "-y", "--no-install-recommends", pkg}} {
-		var tail bytes.Buffer
-		cmd := command(ctx, io.MultiWriter(log, &tail), "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if err := run(cmd); err != nil {
-			return problem.Environment("cannot install "+pkg, firstLine(tail.String(), "Failed to fetch", "E: "), "check that Debian's packages can be reached and run again", err)
-		}
-	}
-	return nil
 }
 
 // quote makes a path safe inside a shell hook.

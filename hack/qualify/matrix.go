@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
@@ -26,7 +27,8 @@ func matrixCommand() *cobra.Command {
 		Short: "Run the suite on every pinned Kubernetes version, one after the other, and merge the results",
 		Long: "Run the suite on every pinned Kubernetes version, one after the other, and merge the results.\n\n" +
 			"Node images of later versions are built while earlier ones run. Each version's reports are in a folder of its\n" +
-			"own below the matrix'. A version that fails, or cannot be provisioned, does not stop the others.\n\n" +
+			"own below the matrix'. A version that fails, cannot be provisioned, or whose container engine dies, does not\n" +
+			"stop the others.\n\n" +
 			"Exit codes: 0 the build may be signed, 1 a spec failed, 2 the command line is wrong, 3 the machine is, or a\n" +
 			"version has no verdict.",
 		Args: usageArgs(cobra.NoArgs),
@@ -54,8 +56,7 @@ type cellImages struct {
 	err   error
 }
 
-// buildInTurn builds cells one after the other, all but the first at low priority beside what runs on
-// those before. One that fails does not stop the others. wait returns when nothing is under way.
+// buildInTurn builds cells one after the other, all but the first beside what runs on those before. One that fails does not stop the others. wait returns when nothing is under way.
 func buildInTurn(ctx context.Context, cells []kindconfig.Kubernetes, build func(context.Context, kindconfig.Kubernetes) (*kindconfig.Cell, error)) (made []*cellImages, wait func()) {
 	for range cells {
 		made = append(made, &cellImages{ready: make(chan struct{})})
@@ -64,9 +65,6 @@ func buildInTurn(ctx context.Context, cells []kindconfig.Kubernetes, build func(
 	go func() {
 		defer close(done)
 		for i, kubernetes := range cells {
-			if i == 1 {
-				ctx = images.Background(ctx)
-			}
 			if made[i].err = ctx.Err(); made[i].err == nil {
 				made[i].cell, made[i].err = build(ctx, kubernetes)
 			}
@@ -96,7 +94,9 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	for i, kubernetes := range cells {
 		names[i] = kubernetes.Version
 	}
-	ctx, s, err := enter(ctx, out, o, versions, "Istio "+istio.Version+" on Kubernetes "+strings.Join(names, ", "), matrixDiskNeed(cells))
+	// Everything but a cell's own run outlives an engine: ctx goes on when the first engine dies.
+	title := "Istio " + istio.Version + " on Kubernetes " + strings.Join(names, ", ")
+	first, s, err := enter(ctx, out, o, versions, title, matrixDiskNeed(cells))
 	if err != nil {
 		return err
 	}
@@ -104,14 +104,15 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 
 	progress, closeProgress := images.NewProgress(s.screen, false)
 	defer closeProgress()
-	builder, err := s.builder(ctx, o, istio, progress)
+	builder, err := s.builder(first, progress)
 	if err != nil {
-		return causeOf(ctx, err)
+		return causeOf(first, err)
+	}
+	build := func(ctx context.Context, kubernetes kindconfig.Kubernetes) (*kindconfig.Cell, error) {
+		return s.engines.build(ctx, builder, kubernetes, istio)
 	}
 	building, stopBuilding := context.WithCancel(ctx)
-	made, wait := buildInTurn(building, cells, func(ctx context.Context, kubernetes kindconfig.Kubernetes) (*kindconfig.Cell, error) {
-		return builder.Cell(ctx, kubernetes, istio)
-	})
+	made, wait := buildInTurn(building, cells, build)
 	defer wait()
 	defer stopBuilding()
 	if o.buildOnly {
@@ -134,7 +135,16 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 		return problem.Environment("cannot write", dir, "make it writable or set --output", err)
 	}
 	outcomes := cellsInTurn(ctx, s.say, dir, cells, made, func(kubernetes kindconfig.Kubernetes, cell *kindconfig.Cell) error {
-		return s.run(ctx, out, o, s.job(o, s.id+"/"+kubernetes.Minor, kubernetes.Minor, cell), with)
+		return s.engines.runOn(ctx, cell, part{
+			has:    s.hasNode,
+			remake: func(ctx context.Context) (*kindconfig.Cell, error) { return build(ctx, kubernetes) },
+			run: func(ctx context.Context, running *engine.Engine, cell *kindconfig.Cell) error {
+				s.engine = running
+				// A suite that an engine left in the middle of its work may have left containers.
+				defer func() { s.crashed = s.crashed || ctx.Err() != nil }()
+				return s.run(ctx, out, o, s.job(o, s.id+"/"+kubernetes.Minor, kubernetes.Minor, cell), with)
+			},
+		})
 	})
 	if ctx.Err() != nil {
 		return noVerdict(dir, causeOf(ctx, nil))
@@ -144,6 +154,11 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 		Procs: o.procs, Command: "qualify " + strings.Join(os.Args[1:], " "),
 	}
 	return renderMatrix(out, dir, record, without(outcomes, versions, cells, "the matrix did not come to it"))
+}
+
+// hasNode reports whether the engine that runs has a cell's node image.
+func (s *site) hasNode(ctx context.Context, cell *kindconfig.Cell) bool {
+	return s.engines.Docker(ctx, "image", "inspect", cell.Node).Run() == nil
 }
 
 // cellsInTurn runs each cell as soon as it is built and those before have ended, and gives what became

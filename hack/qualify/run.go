@@ -115,7 +115,7 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 	defer func() { err = errors.Join(err, s.leave(ctx)) }()
 
 	progress, closeProgress := images.NewProgress(out, terminalColumns(out) > 0)
-	builder, err := s.builder(ctx, o, istio, progress)
+	builder, err := s.builder(ctx, progress)
 	if err != nil {
 		closeProgress()
 		return "", causeOf(ctx, err)

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"mesh-conformance/hack/apt"
+	"mesh-conformance/hack/cgroup"
 	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
 	"mesh-conformance/hack/machine"
@@ -28,17 +28,27 @@ type site struct {
 	screen   *screen
 	say      func(format string, args ...any)
 	held     *lock
-	engine   *engine.Engine
-	options  engine.Options
+	engines  *engines
+	// engine is that of the cell which runs, or of the last.
+	engine  *engine.Engine
+	options engine.Options
 	// speed is how many times slower this machine is than one whose times count as usual.
 	speed float64
+	// group holds the processes of builds; nil where no control group can be made for them.
+	group *cgroup.Builds
+	// images builds what cells need; nil until builder has been called.
+	images *images.Builder
 	// ran says that a suite was begun, crashed that one has ended without results: nobody removed what it made.
 	ran, crashed bool
 	lost         context.CancelCauseFunc
+	// source is where the subject and Kubernetes come from, sourceWhy why, in words for the user.
+	source, sourceWhy string
+	// tools are the programs that builds need and that the machine lacked when the run began.
+	tools []apt.Tool
 }
 
 // enter makes the machine ready; need gives the free disk space in bytes that the cache must have. The
-// context it gives ends when the engine dies. The caller leaves the site when everything has ended.
+// context it gives ends when the first engine dies. The caller leaves the site when everything has ended.
 func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfig.Versions, title string, need func(cache string) uint64) (_ context.Context, _ *site, err error) {
 	s := &site{started: time.Now(), versions: versions, screen: &screen{out: out}}
 	s.id, s.say = s.started.UTC().Format("20060102-150405"), sayTo(s.screen)
@@ -67,33 +77,70 @@ func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfi
 		return ctx, nil, err
 	}
 	s.options = engine.Options{StateDir: engineDir(s.at), Choice: o.engine, Source: s.at.repository, Log: s.say}
-	if s.engine, err = engine.Ensure(ctx, s.options); err != nil {
+	if err := s.plan(ctx, o); err != nil {
+		return ctx, nil, err
+	}
+	until, lost := context.WithCancelCause(ctx)
+	s.lost, s.engines = lost, newEngines(until, s.options, s.say)
+	var life context.Context
+	if s.engine, life, err = s.engines.alive(until); err != nil {
+		lost(nil)
 		return ctx, nil, causeOf(ctx, err)
 	}
-	ctx, s.lost = context.WithCancelCause(ctx)
-	go func() {
-		for died := range s.engine.Watch(ctx) {
-			s.lost(died)
-		}
-	}()
-	return ctx, s, nil
+	return life, s, nil
+}
+
+// plan decides where images come from, and lists the programs that building them needs and the machine lacks. They are
+// installed before the first build, together with the engine where that is missing too.
+func (s *site) plan(ctx context.Context, o runOptions) error {
+	istio, err := s.versions.ForIstio(o.istio)
+	if err != nil {
+		return err
+	}
+	// Every pinned version of Kubernetes needs the same programs.
+	cells, err := chosen(s.versions, nil)
+	if err != nil {
+		return err
+	}
+	s.source, s.sourceWhy = images.Decide(ctx, o.images, istio)
+	options := images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: s.source}
+	s.tools = images.Tools(ctx, s.versions, cells, istio, options)
+	for _, tool := range s.tools {
+		s.options.Packages = append(s.options.Packages, tool.Package)
+	}
+	return nil
 }
 
 // leave removes what an interrupted or crashed run left and frees the machine.
 func (s *site) leave(ctx context.Context) error {
+	s.engine, _ = s.engines.current() // a build may have started it after the last cell
 	if ctx.Err() != nil || s.crashed {
 		tidy(ctx, s.engine, s.options, s.started, s.ran, s.say)
 	}
 	s.lost(nil)
+	if s.group != nil {
+		if err := s.group.Close(); err != nil {
+			s.say("the control group of builds stays until the next run: %v", err)
+		}
+	}
 	return s.held.release()
 }
 
 // builder prepares building; there is one for all cells, since a second would take the first one's work
 // for leftovers.
-func (s *site) builder(ctx context.Context, o runOptions, istio kindconfig.Istio, progress images.Progress) (*images.Builder, error) {
-	source, why := images.Decide(ctx, o.images, istio)
-	s.say("images of the subject and of Kubernetes: %s (%s)", source, why)
-	return images.New(ctx, s.engine, s.versions, images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: source, Progress: progress})
+func (s *site) builder(ctx context.Context, progress images.Progress) (*images.Builder, error) {
+	s.say("images of the subject and of Kubernetes: %s (%s)", s.source, s.sourceWhy)
+	if err := images.InstallTools(ctx, s.tools, s.say); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.group, err = cgroup.OpenBuilds(cgroup.Root, s.at.cache); err != nil {
+		s.say("builds wait while specs run, because no control group can be made for them: %v", err)
+	}
+	s.images, err = images.New(ctx, s.engines, s.versions, images.Options{
+		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, Progress: progress, Log: s.say, Group: s.group,
+	})
+	return s.images, err
 }
 
 // suite is the compiled suite and what the filters select of it.
@@ -102,21 +149,29 @@ type suite struct {
 	listing *kindconfig.Listing
 }
 
-// prepare builds a cell and, beside it, the suite. Filters that select nothing end it as soon as the
-// suite can tell.
+// prepare builds a cell and, beside it, the suite. A suite that does not compile is reported at once, and builds that are under way
+// end before prepare returns, so that their products are kept. Filters that select nothing end the builds.
 func (s *site) prepare(ctx context.Context, o runOptions, build func(context.Context) error) (made suite, err error) {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return build(ctx) })
-	group.Go(func() (err error) {
-		if made.tools, err = buildSuite(ctx, s.at.repository, filepath.Join(s.at.cache, "bin")); err != nil {
-			return err
-		}
-		if made.listing, err = survey(ctx, made.tools, o.focus, o.labels); err == nil && made.listing.Selected() == 0 {
-			err = noSpec(o.focus, o.labels)
-		}
-		return err
-	})
-	return made, group.Wait()
+	building, stop := context.WithCancel(ctx)
+	defer stop()
+	built := make(chan error, 1)
+	go func() { built <- build(building) }()
+	made.tools, err = buildSuite(ctx, s.at.repository, filepath.Join(s.at.cache, "bin"))
+	if err != nil && ctx.Err() == nil {
+		s.say("%v: builds that are under way end first", err)
+		s.images.EndInOrder(err)
+	}
+	if err == nil {
+		made.listing, err = survey(ctx, made.tools, o.focus, o.labels)
+	}
+	if err == nil && made.listing.Selected() == 0 {
+		err = noSpec(o.focus, o.labels)
+		stop()
+	}
+	if failed := <-built; err == nil {
+		err = failed
+	}
+	return made, err
 }
 
 // job describes one run of a cell in a folder.
@@ -135,7 +190,17 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return problem.Environment("cannot write", job.Directory, "make it writable or set --output", err)
 	}
-	paced, err := startPace(ctx, job, o.timeoutFactor, s.speed, nil, s.say)
+	release, err := s.images.Beside(ctx)
+	if err != nil {
+		return noVerdict(job.Directory, causeOf(ctx, err))
+	}
+	defer release()
+	defer s.weigh(ctx)()
+	var builds func() ([]string, error)
+	if s.group != nil {
+		builds = s.group.Threads
+	}
+	paced, err := startPace(ctx, job, o.timeoutFactor, s.speed, builds, s.say)
 	if err != nil {
 		return err
 	}
@@ -156,4 +221,21 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 		s.crashed = true
 	}
 	return finish(ctx, out, job, suiteErr)
+}
+
+// weigh gives the clusters of a private engine a weight by their number, until the returned function is called.
+func (s *site) weigh(ctx context.Context) (stop func()) {
+	group := s.engine.Cgroup()
+	if group == "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := cgroup.Weigh(ctx, cgroup.Root, group); err != nil {
+			s.say("the clusters keep the weight of one program beside others of this machine: %v", err)
+		}
+	}()
+	return func() { cancel(); <-done }
 }
