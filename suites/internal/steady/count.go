@@ -124,3 +124,23 @@ func (nothingLost) NegatedFailureMessage(actual any) string { return actual.(Cou
 func (c Count) judged(want string) string {
 	return fmt.Sprintf("Expected %s of at least %d requests, %s, to be answered with 200, last seen:\n    %s", want, c.enough(), c.Way, c)
 }
+
+// LoseEverything holds for a Count of enough requests, as LoseNothing counts them, none of which was answered with 200.
+func LoseEverything() types.GomegaMatcher { return everythingLost{} }
+
+type everythingLost struct{}
+
+// Match implements gomega's matcher.
+func (everythingLost) Match(actual any) (bool, error) {
+	count, ok := actual.(Count)
+	if !ok {
+		return false, fmt.Errorf("LoseEverything is for a steady.Count, not a %T", actual)
+	}
+	return count.Sent >= count.enough() && count.Lost == count.Sent && count.Unmeasured == 0, nil
+}
+
+// FailureMessage implements gomega's matcher.
+func (everythingLost) FailureMessage(actual any) string { return actual.(Count).judged("none") }
+
+// NegatedFailureMessage implements gomega's matcher.
+func (everythingLost) NegatedFailureMessage(actual any) string { return actual.(Count).judged("some") }
