@@ -12,6 +12,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // Count is what became of the requests of a stretch of time.
@@ -95,9 +96,10 @@ func (c *Count) lose(number int, why string) {
 	c.Reasons[why] += number
 }
 
-// enough is the number of requests without which a stretch shows nothing: half of what the rate makes of it.
+// enough is the number of requests without which a stretch shows nothing: half of what the rate makes of it, and less on a slow
+// machine, which begins fewer runs.
 func (c Count) enough() int {
-	return max(1, int(c.Lasted.Seconds()*PerSecond/2))
+	return max(1, int(c.Lasted.Seconds()*PerSecond/2/timing.Factor()))
 }
 
 // LoseNothing holds for a Count of enough requests, judged by the rate and the time they were sent in, all of
