@@ -3,6 +3,10 @@ package kindconfig
 import (
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/hack/problem"
 )
@@ -72,5 +76,50 @@ func TestClusterRefuses(t *testing.T) {
 				t.Errorf("got %v, want a usage error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// A starved node is late, and must not be taken for a dead one by any of the cluster's own time-outs.
+func TestClusterIsPatient(t *testing.T) {
+	for _, source := range []string{"built", "published"} {
+		for _, version := range []string{"1.25.4", "1.26.13", "1.27.4", "1.28.15"} {
+			cluster, err := Cluster(source, version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var found struct {
+				APIServer struct {
+					TimeoutForControlPlane metav1.Duration   `json:"timeoutForControlPlane"`
+					ExtraArgs              map[string]string `json:"extraArgs"`
+				} `json:"apiServer"`
+				ControllerManager struct {
+					ExtraArgs map[string]string `json:"extraArgs"`
+				} `json:"controllerManager"`
+				NodeLeaseDurationSeconds int             `json:"nodeLeaseDurationSeconds"`
+				RuntimeRequestTimeout    metav1.Duration `json:"runtimeRequestTimeout"`
+			}
+			for _, patch := range cluster.KubeadmConfigPatches {
+				if err := yaml.Unmarshal([]byte(patch), &found); err != nil {
+					t.Fatal(err)
+				}
+			}
+			grace, err := time.ParseDuration(found.ControllerManager.ExtraArgs["node-monitor-grace-period"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			lease := time.Duration(found.NodeLeaseDurationSeconds) * time.Second
+			if lease < 2*time.Minute || grace < 4*lease {
+				t.Errorf("%s %s: the lease lasts %s, the controller manager waits %s for the kubelet", source, version, lease, grace)
+			}
+			for _, flag := range []string{"request-timeout", "etcd-healthcheck-timeout"} {
+				if _, err := time.ParseDuration(found.APIServer.ExtraArgs[flag]); err != nil {
+					t.Errorf("%s %s: --%s of the API server: %v", source, version, flag, err)
+				}
+			}
+			if found.APIServer.TimeoutForControlPlane.Duration < 10*time.Minute || found.RuntimeRequestTimeout.Duration < 5*time.Minute {
+				t.Errorf("%s %s: kubeadm waits %s for the API server, the kubelet %s for the container runtime", source, version,
+					found.APIServer.TimeoutForControlPlane.Duration, found.RuntimeRequestTimeout.Duration)
+			}
+		}
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +41,11 @@ var nodeConfig = v1.Config{
 func (b *Builder) node(kubernetes kindconfig.Kubernetes, programs, root, kindFiles *artifact, images []*artifact) *artifact {
 	a := &artifact{
 		name: "node-" + kubernetes.Version, expect: 45 * time.Second,
-		inputs: []string{nodeSetup, isolateUnit, contentUnit, runtimeOptions, cniConfig, goUnit, goPatch, kubernetes.Pause, fmt.Sprint(nodeConfig)},
+		inputs: []string{nodeSetup, isolateUnit, contentUnit, runtimeOptions, cniConfig, goUnit, kubernetes.Pause, fmt.Sprint(nodeConfig)},
 		needs:  append([]*artifact{programs, root, kindFiles}, images...),
+	}
+	for _, name := range slices.Sorted(maps.Keys(staticPods)) {
+		a.inputs = append(a.inputs, staticPodPatch(name))
 	}
 	a.build = func(ctx context.Context, out string, log io.Writer) error {
 		base, err := b.nodeBase(kubernetes, programs, root, kindFiles, out)
@@ -166,13 +171,37 @@ ExecStartPre=/bin/sh -euc "d=/var/lib/containerd/io.containerd.content.v1.conten
 // patches is where kubeadm finds patches of static pods, see kindconfig/cluster-built.yaml.
 const patches = "/etc/mesh-conformance/patches"
 
-// goPatch does for a static pod what goUnit does for a unit.
-const goPatch = `spec:
-  containers:
-  - name: %s
-    env:
-    - {name: GOGC, value: "400"}
-`
+// staticPods maps each static pod of kubeadm's to its probes; its one container has the same name. Only the API server has a
+// readinessProbe, and a patch with a probe that kubeadm does not write would lack the request that the probe makes.
+var staticPods = map[string][]string{
+	"etcd":                    {"livenessProbe", "startupProbe"},
+	"kube-apiserver":          {"livenessProbe", "readinessProbe", "startupProbe"},
+	"kube-controller-manager": {"livenessProbe", "startupProbe"},
+	"kube-scheduler":          {"livenessProbe", "startupProbe"},
+}
+
+// Probes of the static pods. kubeadm gives a probe 15 s to be answered; the kubelet restarts a pod after 8 failed liveness
+// probes, which on a starved node only say that the node is starved. A pod that hangs is still restarted, after ten
+// minutes; kubeadm's startup probe, with a period of 10 s, gets 20 minutes. Periods and delays stay kubeadm's.
+const (
+	probeTimeoutSeconds   = 60
+	probeFailureThreshold = 60
+	startFailureThreshold = 120
+)
+
+// staticPodPatch returns kubeadm's strategic merge patch of a static pod: it does for the pod what goUnit does for a unit, and
+// makes its probes patient. Containers merge by name.
+func staticPodPatch(name string) string {
+	patch := "spec:\n  containers:\n  - name: " + name + "\n    env:\n    - {name: GOGC, value: \"400\"}\n"
+	for _, probe := range staticPods[name] {
+		threshold := probeFailureThreshold
+		if probe == "startupProbe" {
+			threshold = startFailureThreshold
+		}
+		patch += fmt.Sprintf("    %s: {timeoutSeconds: %d, failureThreshold: %d}\n", probe, probeTimeoutSeconds, threshold)
+	}
+	return patch
+}
 
 // runtimeOptions have containerd's runtime, crun, make control groups by itself. Asking systemd takes an eighth more of
 // what a pod costs, and on a busy machine some starts waited ten seconds for it. The kubelet has to agree, see
@@ -195,8 +224,8 @@ func nodeFiles(root string, kubernetes kindconfig.Kubernetes) ([]file, error) {
 		files = append(files, file{to: "/etc/systemd/system/" + unit + ".service.d/20-go.conf", content: goUnit, mode: 0o644})
 	}
 	files = append(files, file{to: "/etc/systemd/system/containerd.service.d/30-content.conf", content: contentUnit, mode: 0o644})
-	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
-		files = append(files, file{to: patches + "/" + component + "+strategic.yaml", content: fmt.Sprintf(goPatch, component), mode: 0o644})
+	for _, name := range slices.Sorted(maps.Keys(staticPods)) {
+		files = append(files, file{to: patches + "/" + name + "+strategic.yaml", content: staticPodPatch(name), mode: 0o644})
 	}
 	for _, unit := range []string{"kubelet", "containerd", "undo-mount-hacks", "isolate"} {
 		files = append(files, file{to: "/etc/systemd/system/multi-user.target.wants/" + unit + ".service", link: "/etc/systemd/system/" + unit + ".service"})

@@ -1,10 +1,16 @@
 package images
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/kindconfig"
 )
@@ -63,6 +69,7 @@ func TestNodeFiles(t *testing.T) {
 		"/etc/systemd/system/kubelet.service":                         {content: "[Unit]", mode: 0o644},
 		"/etc/systemd/system/kubelet.service.d/20-go.conf":            {content: goUnit, mode: 0o644},
 		"/etc/systemd/system/containerd.service.d/20-go.conf":         {content: goUnit, mode: 0o644},
+		patches + "/etcd+strategic.yaml":                              {content: staticPodPatch("etcd"), mode: 0o644},
 		"/etc/kubernetes/manifests":                                   {dir: true, mode: 0o755},
 		"/opt/cni/bin":                                                {link: "/usr/lib/cni"},
 		"/etc/systemd/system/multi-user.target.wants/kubelet.service": {link: "/etc/systemd/system/kubelet.service"},
@@ -110,5 +117,59 @@ func TestKindsFilesAreAsExpected(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("kind has no %v", want)
+	}
+}
+
+// The patches have to merge into what kubeadm writes: by the container's name, and probes by their fields.
+func TestStaticPodPatch(t *testing.T) {
+	request := func() *corev1.Probe {
+		return &corev1.Probe{
+			ProbeHandler:        corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/livez"}},
+			InitialDelaySeconds: 10, TimeoutSeconds: 15, PeriodSeconds: 10, FailureThreshold: 8,
+		}
+	}
+	for name, probes := range staticPods {
+		container := corev1.Container{Name: name, Image: "image", Command: []string{name}, LivenessProbe: request(), StartupProbe: request()}
+		if slices.Contains(probes, "readinessProbe") {
+			container.ReadinessProbe = request()
+		}
+		written, err := json.Marshal(corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{container}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch, err := yaml.YAMLToJSONStrict([]byte(staticPodPatch(name)))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		merged, err := strategicpatch.StrategicMergePatch(written, patch, corev1.Pod{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var pod corev1.Pod
+		if err := yaml.UnmarshalStrict(merged, &pod); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(pod.Spec.Containers) != 1 {
+			t.Fatalf("%s has %d containers", name, len(pod.Spec.Containers))
+		}
+		got := pod.Spec.Containers[0]
+		if got.Image != "image" || len(got.Command) != 1 || len(got.Env) != 1 || got.Env[0].Value != "400" {
+			t.Errorf("%s is %+v", name, got)
+		}
+		if (got.ReadinessProbe != nil) != (name == "kube-apiserver") {
+			t.Errorf("%s: readinessProbe %+v", name, got.ReadinessProbe)
+		}
+		want := map[*corev1.Probe]int32{got.LivenessProbe: probeFailureThreshold, got.StartupProbe: startFailureThreshold}
+		if got.ReadinessProbe != nil {
+			want[got.ReadinessProbe] = probeFailureThreshold
+		}
+		for probe, threshold := range want {
+			if probe.TimeoutSeconds != probeTimeoutSeconds || probe.FailureThreshold != threshold {
+				t.Errorf("%s: probe with timeout %d and threshold %d", name, probe.TimeoutSeconds, probe.FailureThreshold)
+			}
+			if probe.HTTPGet == nil || probe.InitialDelaySeconds != 10 || probe.PeriodSeconds != 10 {
+				t.Errorf("%s: the patch changes more of the probe than timeout and threshold: %+v", name, probe)
+			}
+		}
 	}
 }

@@ -193,7 +193,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		b.name(ctx, "with-http-port", "detected")
 		Eventually(ctx, b.clustersOf(b.host("detected")), timing.Push(), timing.Poll).ShouldNot(BeEmpty(), "clusters of Service detected")
 		// The routes of a push come right after its clusters.
-		Eventually(ctx, routed(sidecar.Of(b.client), "80", b.host("with-http-port")), timing.Quiet, timing.Poll).Should(
+		Eventually(ctx, routed(sidecar.Of(b.client), "80", b.host("with-http-port")), timing.Moment(), timing.Poll).Should(
 			Equal([]string{b.cluster("80", "strict")}), "clusters to which the client's proxy sends an alias that its Sidecar has come to name")
 		Expect(b.ask(ctx, b.host("with-http-port"))).To(match.BeServedBy(b.server))
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -62,6 +63,13 @@ func (b *bed) awaitDispatched(ctx context.Context, port, service string) []strin
 	sidecar.ReplayDump(b.client, "dynamic_route_configs")
 	evidence.Config("route for "+b.host(service)+" on port "+port, "%q", clusters)
 	return clusters
+}
+
+// lacking returns those of the clusters' names that are not among the clusters that a proxy holds.
+func lacking(names []string, held []*clusterv3.Cluster) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.ContainsFunc(held, func(cluster *clusterv3.Cluster) bool { return cluster.GetName() == name })
+	})
 }
 
 // expectNoRoute makes sure that the client's proxy has no virtual host for any of the hosts. It is for a

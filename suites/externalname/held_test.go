@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
@@ -83,5 +84,15 @@ func TestServerNames(t *testing.T) {
 				t.Errorf("serverNames() = %v, %v, want %v, an error: %t", got, err, c.want, c.fails)
 			}
 		})
+	}
+}
+
+func TestLacking(t *testing.T) {
+	held := []*clusterv3.Cluster{{Name: "a"}, {Name: "b"}}
+	if got := lacking([]string{"b", "c"}, held); !slices.Equal(got, []string{"c"}) {
+		t.Errorf("got %v, want c alone", got)
+	}
+	if got := lacking([]string{"a"}, held); len(got) != 0 {
+		t.Errorf("got %v of clusters that are there", got)
 	}
 }

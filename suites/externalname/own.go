@@ -128,8 +128,13 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 	})
 
 	It("is reached through a VirtualService if it names what no registry has", func(ctx SpecContext) {
-		b.awaitDispatched(ctx, "8080", "dispatched-outside")
-		Expect(b.ask(ctx, b.host("dispatched-outside")+":8080")).To(match.BeServedBy(b.bystander))
+		clusters := b.awaitDispatched(ctx, "8080", "dispatched-outside")
+		answers := b.ask(ctx, b.host("dispatched-outside")+":8080")
+		held, err := sidecar.Of(b.client).Clusters(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(lacking(clusters, held)).To(BeEmpty(),
+			"clusters of the route for dispatched-outside that the client's proxy does not have, beside %s", answers)
+		Expect(answers).To(match.BeServedBy(b.bystander))
 	})
 
 	It("is passed over by a VirtualService for the Service it names: what 1.20.0 does", func(ctx SpecContext) {

@@ -98,7 +98,7 @@ func await(ctx context.Context, namespace string, want map[place]types.GomegaMat
 			g.Expect(names(steps)).To(matcher, "filters of %s, plane stock", at.name)
 		}
 		answer = latest
-	}, timing.Push(), timing.Poll).Should(Succeed())
+	}, timing.Push(), timing.Poll).Should(Succeed(), "filters that the istiod of control plane stock serves for namespace %s", namespace)
 	for _, kind := range kinds {
 		replayAsk(node(kind, namespace))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/gateway-api/conformance"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/timing"
@@ -71,11 +73,17 @@ func baseObjects(manifest string) (deployments, gateways []types.NamespacedName,
 
 // programmed waits until a Gateway's current generation is programmed.
 func programmed(ctx context.Context, c *kube.Client, name types.NamespacedName) error {
-	last := "no such Gateway"
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, timing.UpstreamSetup())
+	defer cancel()
+	last := "nothing"
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
 		var gateway gatewayv1.Gateway
 		if err := c.Client.Get(ctx, name, &gateway); err != nil {
-			last = err.Error()
+			// The read that the deadline ends has seen nothing.
+			if !deadline.OutOfTime(err) {
+				last = err.Error()
+			}
 			return false, nil
 		}
 		condition := meta.FindStatusCondition(gateway.Status.Conditions, string(gatewayv1.GatewayConditionProgrammed))
@@ -87,7 +95,7 @@ func programmed(ctx context.Context, c *kube.Client, name types.NamespacedName) 
 		return condition.Status == "True" && condition.ObservedGeneration >= gateway.Generation, nil
 	})
 	if err != nil {
-		return fmt.Errorf("gateway %s is not programmed, last seen: %s: %w", name, last, err)
+		return deadline.Missed(fmt.Sprintf("gateway %s did not become programmed", name), begun, last, err)
 	}
 	return nil
 }

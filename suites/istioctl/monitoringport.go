@@ -63,7 +63,7 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 			row = rowOf(outcome.Stdout, "ghost."+namespace)
 			g.Expect(row).To(And(ContainSubstring(" SYNCED "), ContainSubstring(" "+mesh.Switched().Deployment()+"-"), HaveSuffix(" "+subject.Version)),
 				"row of ghost.%s", namespace)
-		}, timing.Push(), timing.Poll).Should(Succeed())
+		}, timing.Push(), timing.Poll).Should(Succeed(), "proxy-status of ghost.%s at revision %s", namespace, revision)
 		evidence.API("proxy-status", "%s", row)
 
 		By("asking with the release before")

@@ -1,11 +1,14 @@
 package mirroring
 
 import (
+	"context"
 	"net/http"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
@@ -15,6 +18,18 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/timing"
 )
+
+// conditionOf returns a function that reads the status of a condition from the first parent of a route; "" where there is none.
+func conditionOf(kind gatewayv1.RouteConditionType) func(*gatewayv1.HTTPRoute) metav1.ConditionStatus {
+	return func(route *gatewayv1.HTTPRoute) metav1.ConditionStatus {
+		for _, parent := range route.Status.Parents {
+			if condition := meta.FindStatusCondition(parent.Conditions, string(kind)); condition != nil {
+				return condition.Status
+			}
+		}
+		return ""
+	}
+}
 
 // neighbour is the workload of the other namespace.
 const neighbour = "neighbour"
@@ -83,9 +98,17 @@ func across(held *stage, at func() (visitor echo.Visitor, ns, elsewhere string))
 		// The API has the controller "not configure this backend", and says nothing against the rule around it.
 		DescribeTable("answers requests for",
 			func(ctx SpecContext, name string) {
-				visitor, _, _ := at()
-				answers := visitor.Measure(ctx, "http://"+name+".example.com/", few)
-				Expect(answers).To(match.HaveStatus(200))
+				visitor, ns, _ := at()
+				By("waiting until istiod has judged the route: before that, a 404 says nothing")
+				Eventually(ctx, kube.Getter[gatewayv1.HTTPRoute](ns, name), timing.Push(), timing.Poll).Should(
+					WithTransform(conditionOf(gatewayv1.RouteConditionResolvedRefs), Equal(metav1.ConditionFalse)), "ResolvedRefs of HTTPRoute %s", name)
+				url := "http://" + name + ".example.com/"
+				_ = wait.PollUntilContextTimeout(ctx, timing.Poll, timing.Moment(), true, func(ctx context.Context) (bool, error) {
+					answers, err := visitor.Send(ctx, url, 1)
+					return err == nil && len(answers.All) == 1 && answers.All[0].Status == http.StatusOK, nil
+				})
+				answers := visitor.Measure(ctx, url, few)
+				Expect(answers).To(match.HaveStatus(200), "requests for route %s, whose mirror istiod has rejected", name)
 				Expect(answers).To(match.BeServedBy(held.receivers[primary]))
 			},
 			Entry("a route whose RequestMirror is not granted", "ungranted"),

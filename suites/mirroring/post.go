@@ -10,12 +10,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
@@ -86,7 +89,11 @@ func postOne(ctx context.Context, client *http.Client, host string, form url.Val
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set(runHeader, run)
+	begun := time.Now()
 	response, err := client.Do(request)
+	if os.IsTimeout(err) && ctx.Err() == nil {
+		return echo.Answer{}, deadline.Missed("POST to "+host+" did not get a response", begun, "", context.DeadlineExceeded)
+	}
 	if err != nil {
 		return echo.Answer{}, err
 	}

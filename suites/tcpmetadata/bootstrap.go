@@ -34,7 +34,7 @@ var _ = Describe("PEER_METADATA_DISCOVERY", Ordered, ContinueOnFailure, Label(ca
 		Eventually(ctx, func(ctx context.Context) (err error) {
 			held, err = readBootstrap(ctx, namespace, app)
 			return err
-		}, timing.Rollout(), timing.Poll).Should(Succeed())
+		}, timing.Rollout(), timing.Poll).Should(Succeed(), "bootstrap file of the sidecar of %s.%s", app, namespace)
 		evidence.Replay("kubectl exec -n %s deploy/%s -c %s -- cat %s", namespace, app, sidecar.Container, bootstrapFile)
 		evidence.Config("bootstrap extensions of "+app, "%v", held.extensions())
 		evidence.Config("statistics kept by "+app, "by prefix %v", held.prefixes())

@@ -28,7 +28,8 @@ const restarts = 5
 func deploysGateways(ctx context.Context, plane mesh.ControlPlane) {
 	GinkgoHelper()
 	for restarted := 0; !begins(ctx, istiod(ctx)); restarted++ {
-		Expect(restarted).To(BeNumerically("<", restarts), "istiod of the release before does not deploy Gateways, however often it is restarted")
+		Expect(restarted).To(BeNumerically("<", restarts),
+			"istiod of the release before did not begin to deploy Gateways within %s, nor after any restart", timing.Begun())
 		old := istiod(ctx)
 		Expect(kube.Shared().Client.Delete(ctx, old)).To(Succeed())
 		Eventually(ctx, istiods, timing.Rollout(), timing.Poll).

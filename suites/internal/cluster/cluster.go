@@ -32,7 +32,7 @@ type Options struct {
 
 // Create makes a cluster and connects to it. The API server answers when it returns; the node may not
 // be ready yet. A half-made cluster is removed.
-func Create(_ context.Context, o Options) (*kube.Client, error) {
+func Create(ctx context.Context, o Options) (*kube.Client, error) {
 	config, err := kindconfig.Cluster(o.Cell.Source, o.Cell.Kubernetes)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,14 @@ func Create(_ context.Context, o Options) (*kube.Client, error) {
 	if err := loadArchives(provider, o); err != nil {
 		return nil, err
 	}
-	return kube.Connect(o.Kubeconfig)
+	client, err := kube.Connect(o.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	if err := makeDNSPatient(ctx, client); err != nil {
+		return nil, problem.Environment("cannot prepare the kind cluster "+o.Name, "", "see suite.log", err)
+	}
+	return client, nil
 }
 
 // loadArchives side-loads what the node image does not carry.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/diagnose"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
@@ -101,6 +103,7 @@ func await(ctx context.Context, client *kube.Client, namespace, name string) (*W
 // webhook refuses or does not answer, the ReplicaSet's complaint need not be waited out for the time
 // that a rollout may take.
 func podsCanBeMade(ctx context.Context, client kubernetes.Interface, namespace, name string) error {
+	begun := time.Now()
 	var refused *appsv1.DeploymentCondition
 	err := wait.PollUntilContextTimeout(ctx, timing.Poll, timing.Push(), true, func(ctx context.Context) (bool, error) {
 		deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -116,7 +119,8 @@ func podsCanBeMade(ctx context.Context, client kubernetes.Interface, namespace, 
 		return deployment.Status.Replicas > 0, nil
 	})
 	if err != nil && refused != nil {
-		return fmt.Errorf("deployment %s/%s gets no pod after %s: %s: %s", namespace, name, timing.Push(), refused.Reason, refused.Message)
+		what := fmt.Sprintf("deployment %s/%s did not get a pod", namespace, name)
+		return deadline.Missed(what, begun, refused.Reason+": "+refused.Message, err)
 	}
 	if wait.Interrupted(err) && ctx.Err() == nil {
 		// Slow, but not refused: the rollout's own wait goes on.

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 	"istio.io/istio/pkg/test/echo/proto"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -97,7 +98,15 @@ func (w *Workload) Send(ctx context.Context, url string, count int, options ...O
 	if err != nil {
 		return Answers{}, err
 	}
-	response, err := proto.NewEchoTestServiceClient(conn).ForwardEcho(ctx, request)
+	// The echo program bounds the set itself; what is longer is the way to the program.
+	begun := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, timeout(count)+timing.Patience())
+	defer cancel()
+	response, err := proto.NewEchoTestServiceClient(conn).ForwardEcho(bounded, request)
+	if err != nil && bounded.Err() != nil {
+		what := fmt.Sprintf("%s/%s did not tell what became of %d requests to %s", w.Namespace, w.Pod.Name, count, url)
+		return Answers{}, deadline.Missed(what, begun, err.Error(), context.Cause(bounded))
+	}
 	if answers.Failure = failure(err); answers.Failure != "" {
 		answers.Failed = failed(answers.Failure, count)
 		return answers, nil

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
@@ -115,7 +117,11 @@ func visit(ctx context.Context, client *http.Client, url string, headers []http.
 	for _, header := range headers {
 		maps.Copy(request.Header, header)
 	}
+	begun := time.Now()
 	response, err := client.Do(request)
+	if os.IsTimeout(err) && ctx.Err() == nil {
+		return Answer{}, deadline.Missed("GET "+url+" did not get a response", begun, "", context.DeadlineExceeded)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
@@ -14,6 +15,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/results"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/staticpod"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -22,6 +24,31 @@ var lists = &results.Lists{}
 
 // Know has what fails as it is known to not be diagnosed: its message has been seen, and its reason is in the list.
 func Know(expected *results.Lists) { lists = expected }
+
+// entryRestart names the report entry for a restart of a component of the cluster's control plane. It is the EntryRestart of
+// package results.
+const entryRestart = "restart"
+
+// recordRestarts adds a report entry for each restart of the cluster's control plane that can explain a failure of the current
+// spec: one during the spec, or so shortly before it that waits of the spec still felt it.
+func recordRestarts(ctx context.Context, began time.Time) {
+	restarted, err := staticpod.Restarts(ctx, kube.Shared())
+	if err != nil {
+		ginkgo.GinkgoWriter.Printf("%v\n", err)
+		return
+	}
+	for _, restart := range explaining(restarted, began) {
+		ginkgo.AddReportEntry(entryRestart, restart.String(), ginkgo.ReportEntryVisibilityNever)
+		ginkgo.GinkgoWriter.Printf("%s\n", restart)
+	}
+}
+
+// explaining returns the restarts from timing.Rollout before a spec began.
+func explaining(restarted []staticpod.Restart, began time.Time) []staticpod.Restart {
+	return slices.DeleteFunc(slices.Clone(restarted), func(restart staticpod.Restart) bool {
+		return restart.At.Before(began.Add(-timing.Rollout()))
+	})
+}
 
 // taken is the spec, and its attempt, whose diagnostics this process took last.
 var taken string
@@ -39,6 +66,7 @@ func Dump(ctx context.Context, namespaces []string) {
 	taken = attempt
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics())
 	defer cancel()
+	recordRestarts(ctx, report.StartTime)
 	dir, err := diagnose.Spec(ctx, kube.Shared(), job.Path(kindconfig.DiagnosticsDir), id, slices.Compact(namespaces), report.StartTime)
 	if err != nil {
 		ginkgo.GinkgoWriter.Printf("diagnostics could not be taken: %v\n", err)

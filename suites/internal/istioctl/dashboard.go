@@ -9,9 +9,11 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
@@ -58,6 +60,7 @@ func (b Binary) Dashboard(ctx context.Context, arguments ...string) *Dashboard {
 	ginkgo.DeferCleanup(func() { _, _ = stop() })
 	evidence.Replay("%s", line)
 
+	begun := time.Now()
 	patience, done := context.WithTimeout(ctx, timing.Push())
 	defer done()
 	select {
@@ -69,7 +72,7 @@ func (b Binary) Dashboard(ctx context.Context, arguments ...string) *Dashboard {
 		return &Dashboard{URL: url, stop: stop}
 	case <-patience.Done():
 		outcome, _ := stop()
-		ginkgo.Fail("it gave no address in time: " + outcome.String())
+		ginkgo.Fail(deadline.Missed(fmt.Sprintf("%q did not print an address", line), begun, outcome.said(), context.Cause(patience)).Error())
 	}
 	return nil
 }

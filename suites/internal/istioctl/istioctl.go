@@ -16,6 +16,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/session"
@@ -115,6 +116,7 @@ func kubeconfig() string { return kube.Shared().Kubeconfig }
 
 func (b Binary) run(ctx context.Context, kubeconfig, answer string, arguments []string) Outcome {
 	ginkgo.GinkgoHelper()
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
 	cmd := b.command(ctx, kubeconfig, arguments)
@@ -125,7 +127,7 @@ func (b Binary) run(ctx context.Context, kubeconfig, answer string, arguments []
 	outcome := Outcome{Command: Line(b.Name, answer, arguments), Stdout: stdout.String(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() != nil {
-		ginkgo.Fail(fmt.Sprintf("%q did not end within %s, and said by then: %s", outcome.Command, timing.Rollout(), outcome.said()))
+		ginkgo.Fail(deadline.Missed(fmt.Sprintf("%q did not end", outcome.Command), begun, outcome.said(), context.Cause(ctx)).Error())
 	}
 	if err != nil && !errors.As(err, &exit) {
 		ginkgo.Fail(fmt.Sprintf("%s: %v; %s", outcome.Command, err, outcome))

@@ -5,7 +5,9 @@ package kube
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"k8s.io/client-go/kubernetes"
@@ -20,8 +22,12 @@ import (
 type Client struct {
 	// Path of the kubeconfig file this client was made from.
 	Kubeconfig string
-	Config     *rest.Config
-	Clientset  kubernetes.Interface
+	// Name of the kind cluster.
+	Name string
+	// Connected is when this client was made: by then the cluster had come up.
+	Connected time.Time
+	Config    *rest.Config
+	Clientset kubernetes.Interface
 	// Client reads and writes uncached every kind that a fixture may use.
 	Client ctrl.Client
 	// Disposable says that the cluster is deleted when the container that made it ends: what is in it
@@ -45,8 +51,14 @@ func Connect(kubeconfig string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
 	}
-	// Specs poll fast on purpose; the API server's own fairness is the limit.
-	config.QPS, config.Burst = 200, 400
+	loaded, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
+	}
+	// Specs poll fast on purpose; the API server's own fairness is the limit. A limiter in the client would fail a request with
+	// a deadline that it could not keep, and a slow machine would look like a broken product.
+	config.QPS = -1
+	config.Wrap(readAgain)
 	// To the same machine it would cost more than it saves.
 	config.DisableCompression = true
 	clientset, err := kubernetes.NewForConfig(config)
@@ -57,7 +69,10 @@ func Connect(kubeconfig string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
-	return &Client{Kubeconfig: kubeconfig, Config: config, Clientset: clientset, Client: client}, nil
+	return &Client{
+		Kubeconfig: kubeconfig, Name: strings.TrimPrefix(loaded.CurrentContext, "kind-"), Connected: time.Now(),
+		Config: config, Clientset: clientset, Client: client,
+	}, nil
 }
 
 var shared *Client

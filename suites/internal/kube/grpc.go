@@ -6,7 +6,10 @@ import (
 	"net"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"mesh-conformance/suites/internal/timing"
 )
 
 // messageBytes is the longest message that a pod may send: clusters of a whole mesh, or what a thousand requests were told,
@@ -23,6 +26,8 @@ func (c *Client) GRPC(namespace, pod string, port int) (*grpc.ClientConn, error)
 			return c.DialPod(ctx, namespace, pod, port)
 		}),
 		grpc.WithIdleTimeout(idle),
+		// By default 20 s, which a port-forward of a starved machine can exceed.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: timing.Patience()}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytes)),
 	)
 	if err != nil {

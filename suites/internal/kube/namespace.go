@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -143,12 +145,15 @@ func (c *Client) DeleteNamespace(ctx context.Context, name string) error {
 
 // waitPodsGone waits until a namespace, which takes no new ones, has no pods.
 func (c *Client) waitPodsGone(ctx context.Context, namespace string) error {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Gone())
 	defer cancel()
+	var last error
 	var pods corev1.PodList
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
 		err := c.Client.List(ctx, &pods, ctrl.InNamespace(namespace))
 		// As for WaitGone: a busy API server says nothing about the pods.
+		last = err
 		if err != nil {
 			if final(err) {
 				return false, err
@@ -158,13 +163,22 @@ func (c *Client) waitPodsGone(ctx context.Context, namespace string) error {
 		return len(pods.Items) == 0, nil
 	})
 	if err != nil {
-		names := make([]string, len(pods.Items))
-		for i, pod := range pods.Items {
-			names[i] = pod.Name
-		}
-		return fmt.Errorf("namespace %s is deleted and still has pods (%s): %w", namespace, strings.Join(names, ", "), err)
+		return deadline.Missed(fmt.Sprintf("the pods of deleted namespace %s did not go away", namespace), began, left(pods.Items, last), err)
 	}
 	return nil
+}
+
+// left is what a wait for the end of pods saw last: the pods, and why they could not be listed again.
+func left(pods []corev1.Pod, failed error) string {
+	names := make([]string, len(pods))
+	for i, pod := range pods {
+		names[i] = pod.Name
+	}
+	text := fmt.Sprintf("%d pods (%s)", len(pods), strings.Join(names, ", "))
+	if failed != nil && !deadline.OutOfTime(failed) {
+		text += ", then " + failed.Error()
+	}
+	return text
 }
 
 // hurryPods shortens the grace of a dying namespace's pods: managed gateways have the default

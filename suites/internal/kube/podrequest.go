@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -85,6 +87,9 @@ func (c *Client) visitor(keep bool) *http.Client {
 
 func (c *Client) podRequest(ctx context.Context, method, namespace, pod string, port int, path string, body []byte) ([]byte, error) {
 	what := fmt.Sprintf("%s %s/%s:%d%s", method, namespace, pod, port, path)
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, timing.Patience())
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+podAddress(namespace, pod, port)+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
@@ -97,11 +102,17 @@ func (c *Client) podRequest(ctx context.Context, method, namespace, pod string, 
 		client = c.acts
 	}
 	response, err := client.Do(request)
+	if err != nil && ctx.Err() != nil {
+		return nil, deadline.Missed(what+" did not get a response", begun, "", context.Cause(ctx))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
+	if err != nil && ctx.Err() != nil {
+		return nil, deadline.Missed(what+" did not get the whole response", begun, fmt.Sprintf("%d bytes", len(content)), context.Cause(ctx))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: read the answer: %w", what, err)
 	}

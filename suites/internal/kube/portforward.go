@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport/spdy"
+
+	"mesh-conformance/suites/internal/timing"
 )
 
 // portForwardProtocol is the subprotocol every kubelet of the supported versions speaks.
@@ -119,16 +121,15 @@ type podConn struct {
 	closing   sync.Once
 }
 
-// complaintGrace bounds the wait for the kubelet's reason after the data stream has ended.
-const complaintGrace = time.Second
-
 // Read gives the kubelet's complaint in place of a bare end of the stream.
 func (p *podConn) Read(buffer []byte) (int, error) {
 	n, err := p.Stream.Read(buffer)
 	if n > 0 || err == nil {
 		return n, err
 	}
-	grace := time.NewTimer(complaintGrace)
+	// The kubelet's reason comes on a stream of its own. Most connections end without one, and each of them waits: a second on
+	// a quiet machine.
+	grace := time.NewTimer(timing.Request() / 10)
 	defer grace.Stop()
 	select {
 	case <-p.refused:

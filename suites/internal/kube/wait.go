@@ -18,14 +18,21 @@ import (
 	watchtools "k8s.io/client-go/tools/watch"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/timing"
 )
 
 // WaitAvailable watches a Deployment, which need not exist yet, until all its replicas are of
-// its current template and available. A pod that will never start ends the wait at once, with
+// its current template and available, for at most timing.Rollout. A pod that will never start ends the wait at once, with
 // the pod's own message.
 func (c *Client) WaitAvailable(ctx context.Context, namespace, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
+	return c.WaitAvailableWithin(ctx, timing.Rollout(), namespace, name)
+}
+
+// WaitAvailableWithin is WaitAvailable for another limit.
+func (c *Client) WaitAvailableWithin(ctx context.Context, limit time.Duration, namespace, name string) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -62,7 +69,21 @@ func (c *Client) WaitAvailable(ctx context.Context, namespace, name string) erro
 	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 		err = cause
 	}
-	return fmt.Errorf("deployment %s/%s is not available, last seen: %s: %w", namespace, name, progress(last), err)
+	return deadline.Missed(fmt.Sprintf("deployment %s/%s did not become available", namespace, name), began, progress(last), err)
+}
+
+// DeploymentState returns a Deployment's state in one line, or why it cannot be read, for messages.
+func (c *Client) DeploymentState(ctx context.Context, namespace, name string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Request())
+	defer cancel()
+	deployment, err := c.Clientset.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		deployment, err = nil, nil
+	}
+	if err != nil {
+		return fmt.Sprintf("deployment %s/%s: unknown (%v)", namespace, name, err)
+	}
+	return fmt.Sprintf("deployment %s/%s: %s", namespace, name, progress(deployment))
 }
 
 // watchStuckPods ends with an error when a pod of the Deployment will never start, and without
@@ -159,6 +180,7 @@ func (c *Client) WaitGone(ctx context.Context, object ctrl.Object) error {
 	}
 	key := ctrl.ObjectKeyFromObject(object)
 	began := time.Now()
+	var last error
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
 		err := c.Client.Get(ctx, key, object)
 		if apierrors.IsNotFound(err) {
@@ -168,12 +190,28 @@ func (c *Client) WaitGone(ctx context.Context, object ctrl.Object) error {
 		if final(err) {
 			return false, err
 		}
+		last = err
 		return false, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s %s still exists after %s%s: %w", kind, key, time.Since(began).Round(time.Second), remains(object), err)
+		return deadline.Missed(fmt.Sprintf("%s %s did not go away", kind, key), began, seen(object, last), err)
 	}
 	return nil
+}
+
+// seen is what a wait for the end of an object saw last: the object, or why it could not be read.
+func seen(object ctrl.Object, failed error) string {
+	if failed != nil && !deadline.OutOfTime(failed) {
+		return failed.Error()
+	}
+	text := "it exists"
+	if object.GetDeletionTimestamp() != nil {
+		text = fmt.Sprintf("it is being deleted since %s", object.GetDeletionTimestamp().UTC().Format(time.TimeOnly))
+	}
+	if finalizers := object.GetFinalizers(); len(finalizers) > 0 {
+		text += ", finalizers " + strings.Join(finalizers, ", ")
+	}
+	return text + remains(object)
 }
 
 // remains tells what holds a namespace back: its conditions name the objects and finalizers.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,6 +18,7 @@ import (
 
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/suites/internal/cluster"
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -111,15 +113,20 @@ func configure(ctx context.Context, client *kube.Client, addresses string) error
 			object("L2Advertisement", map[string]any{"ipAddressPools": []any{"kind-network"}}),
 		}
 	}
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
-	var last error
+	seen := "nothing"
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
-		_, last = client.ApplyObjects(ctx, namespace, objects())
-		return last == nil, nil
+		_, err := client.ApplyObjects(ctx, namespace, objects())
+		// The try that the deadline ends has seen nothing.
+		if err != nil && !deadline.OutOfTime(err) {
+			seen = err.Error()
+		}
+		return err == nil, nil
 	})
 	if err != nil {
-		return problem.Environment("MetalLB refuses its address pool", addresses, "see diagnostics", last)
+		return problem.Environment(deadline.Missed("MetalLB did not accept its address pool", begun, seen, err).Error(), addresses, "see diagnostics", nil)
 	}
 	return nil
 }
@@ -133,19 +140,23 @@ func object(kind string, spec map[string]any) *unstructured.Unstructured {
 
 // speakerReady waits for the pod that answers ARP for the addresses.
 func speakerReady(ctx context.Context, client *kube.Client) error {
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
-	state := "no such DaemonSet"
+	state := "nothing"
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
 		speaker, err := client.Clientset.AppsV1().DaemonSets(namespace).Get(ctx, "speaker", metav1.GetOptions{})
 		if err != nil {
+			if !deadline.OutOfTime(err) {
+				state = err.Error()
+			}
 			return false, nil
 		}
 		state = fmt.Sprintf("%d of %d pods ready", speaker.Status.NumberReady, speaker.Status.DesiredNumberScheduled)
 		return speaker.Status.DesiredNumberScheduled > 0 && speaker.Status.NumberReady == speaker.Status.DesiredNumberScheduled, nil
 	})
 	if err != nil {
-		return problem.Environment("MetalLB's speaker is not ready", state, "see diagnostics", err)
+		return problem.Environment(deadline.Missed("MetalLB's speaker did not become ready", begun, state, err).Error(), namespace, "see diagnostics", nil)
 	}
 	return nil
 }

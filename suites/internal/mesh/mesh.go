@@ -3,6 +3,7 @@ package mesh
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -94,8 +97,8 @@ func Beside() []ControlPlane { return []ControlPlane{Stock(), Alias(), Switched(
 func Await(ctx context.Context, client *kube.Client, plane ControlPlane) error {
 	ctx, cancel := context.WithTimeout(ctx, timing.Provisioning())
 	defer cancel()
-	if err := client.WaitAvailable(ctx, Namespace, plane.Deployment()); err != nil {
-		return fmt.Errorf("the plane %s: %w", plane.Name, err)
+	if err := client.WaitAvailableWithin(ctx, timing.Provisioning(), Namespace, plane.Deployment()); err != nil {
+		return fmt.Errorf("control plane %s: %w", plane.Name, err)
 	}
 	return webhooksReady(ctx, client, plane)
 }
@@ -142,7 +145,9 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	if err := os.WriteFile(file, plane.Operator, 0o644); err != nil {
 		return problem.Environment("cannot write the operator file", file, "", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
+	// istioctl may wait for istiod as long as for any rollout, and has as long again for the rest of its work.
+	limit := 2 * timing.Rollout()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var tail bytes.Buffer
 	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, "install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig,
@@ -152,29 +157,52 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 
 	// An istiod that will never start says so long before the installer's timeout does.
 	watched := make(chan error, 1)
-	go func() { watched <- i.Client.WaitAvailable(ctx, Namespace, plane.Deployment()) }()
-	installed := make(chan error, 1)
-	go func() { installed <- cmd.Run() }()
-	var installErr, watchErr error
+	go func() { watched <- i.Client.WaitAvailableWithin(ctx, limit, Namespace, plane.Deployment()) }()
+	installed, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		installed <- cmd.Run()
+	}()
 	for pending := 2; pending > 0; pending-- {
 		select {
-		case watchErr = <-watched:
-			if watchErr != nil {
+		case err := <-watched:
+			if err != nil {
+				// It writes until it has ended.
 				cancel()
-				return problem.FailedSpecs(fmt.Sprintf("istiod of the plane %s does not start: %v", plane.Name, watchErr))
+				<-ended
+				return problem.FailedSpecs(fmt.Sprintf("istiod of control plane %s: %v; istioctl's last line: %s", plane.Name, err, complaint(tail.String())))
 			}
-		case installErr = <-installed:
-			if installErr != nil {
-				return problem.FailedSpecs(fmt.Sprintf("istioctl install of the plane %s failed: %s", plane.Name, complaint(tail.String())))
+		case err := <-installed:
+			if err != nil {
+				state := i.Client.DeploymentState(ctx, Namespace, plane.Deployment())
+				return problem.FailedSpecs(notInstalled(plane.Name, begun, err, context.Cause(ctx), tail.String(), state).Error())
 			}
 		}
 	}
 	if err := webhooksReady(ctx, i.Client, plane); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(i.Log, "plane %s ready after %.1fs\n", plane.Name, time.Since(begun).Seconds())
+	_, _ = fmt.Fprintf(i.Log, "control plane %s ready after %.1fs\n", plane.Name, time.Since(begun).Seconds())
 	return nil
 }
+
+// notInstalled returns the error of an istioctl install that failed. failed is the error of the process, expired why it was
+// killed, nil if it ended by itself. output is what istioctl wrote, state the state of istiod's Deployment.
+func notInstalled(name string, begun time.Time, failed, expired error, output, state string) error {
+	what := "istioctl install of control plane " + name
+	seen := fmt.Sprintf("%s; its last line: %s", state, complaint(output))
+	switch {
+	case expired != nil:
+		return deadline.Missed(what+" did not end", begun, seen, expired)
+	case outOfTime.MatchString(output):
+		// istioctl's own time-out, with another exit code than that of a signal.
+		return deadline.Missed(what+" did not see its resources become ready", begun, seen, context.DeadlineExceeded)
+	}
+	return fmt.Errorf("%s failed: %w: %s; %s", what, failed, complaint(output), state)
+}
+
+// outOfTime finds the words with which istioctl gives up waiting (istio.io/istio 1.20, operator/pkg/helmreconciler/wait.go).
+var outOfTime = regexp.MustCompile(`resources not ready after|timed out waiting for the condition|context deadline exceeded`)
 
 // complaint is the last line of the installer's output that says something.
 func complaint(output string) string {
@@ -184,7 +212,7 @@ func complaint(output string) string {
 			return strings.TrimSpace(lines[i])
 		}
 	}
-	return strings.TrimSpace(lines[len(lines)-1])
+	return cmp.Or(strings.TrimSpace(lines[len(lines)-1]), "nothing")
 }
 
 // webhooksReady waits until the plane's injector trusts istiod's certificate: before that, pods start
@@ -194,18 +222,24 @@ func webhooksReady(ctx context.Context, client *kube.Client, plane ControlPlane)
 	if plane.Revision != "" {
 		name += "-" + plane.Revision
 	}
-	var last error
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
+	defer cancel()
+	seen := "nothing"
 	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
 		config, err := client.Clientset.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			last = err
-			return false, nil
+		if err == nil {
+			err = trusted(config)
 		}
-		last = trusted(config)
-		return last == nil, nil
+		// The read that the deadline ends has seen nothing.
+		if err != nil && !deadline.OutOfTime(err) {
+			seen = err.Error()
+		}
+		return err == nil, nil
 	})
 	if err != nil {
-		return problem.FailedSpecs(fmt.Sprintf("the injection webhook of the plane %s is not ready: %v", plane.Name, last))
+		what := fmt.Sprintf("the injection webhook of control plane %s did not become ready", plane.Name)
+		return problem.FailedSpecs(deadline.Missed(what, begun, seen, err).Error())
 	}
 	return nil
 }
@@ -225,15 +259,19 @@ func trusted(config *admissionv1.MutatingWebhookConfiguration) error {
 
 // GatewayClassAccepted waits until istiod's controller has accepted its class and gives the controller's name.
 func GatewayClassAccepted(ctx context.Context, client *kube.Client) (controller string, err error) {
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
-	state := "no such GatewayClass"
+	state := "nothing"
 	err = wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
 		var class gatewayv1.GatewayClass
 		if err := client.Client.Get(ctx, types.NamespacedName{Name: GatewayClass}, &class); err != nil {
+			if !deadline.OutOfTime(err) {
+				state = err.Error()
+			}
 			return false, nil
 		}
-		controller = string(class.Spec.ControllerName)
+		controller, state = string(class.Spec.ControllerName), "no condition Accepted"
 		for _, condition := range class.Status.Conditions {
 			if condition.Type == string(gatewayv1.GatewayClassConditionStatusAccepted) {
 				state = fmt.Sprintf("Accepted is %s: %s", condition.Status, condition.Message)
@@ -243,7 +281,7 @@ func GatewayClassAccepted(ctx context.Context, client *kube.Client) (controller 
 		return false, nil
 	})
 	if err != nil {
-		return "", problem.FailedSpecs(fmt.Sprintf("istiod did not accept the GatewayClass %s: %s", GatewayClass, state))
+		return "", problem.FailedSpecs(deadline.Missed("istiod did not accept GatewayClass "+GatewayClass, begun, state, err).Error())
 	}
 	return controller, nil
 }

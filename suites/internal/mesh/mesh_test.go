@@ -1,8 +1,11 @@
 package mesh
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"sigs.k8s.io/yaml"
@@ -15,6 +18,36 @@ func TestComplaint(t *testing.T) {
 	} {
 		if got := complaint(said); got != want {
 			t.Errorf("complaint(%q) = %q, want %q", said, got, want)
+		}
+	}
+}
+
+func TestNotInstalled(t *testing.T) {
+	const state = "deployment istio-system/istiod: 1 replicas, 1 updated, 0 available"
+	killed, exit := errors.New("signal: killed"), errors.New("exit status 1")
+	for name, c := range map[string]struct {
+		failed, expired error
+		output, want    string
+	}{
+		"killed at its deadline": {
+			killed, context.DeadlineExceeded, "- Processing resources\n- Pruning removed resources\n",
+			"istioctl install of control plane x did not end within 4m0s; last seen: " + state + "; its last line: - Pruning removed resources",
+		},
+		"killed at its deadline, without a word": {
+			killed, context.DeadlineExceeded, "", "istioctl install of control plane x did not end within 4m0s; last seen: " + state + "; its last line: nothing",
+		},
+		"its own time-out": {
+			exit, nil, "Error: failed to install manifests: errors occurred: resources not ready after 2m0s: timed out waiting for the condition\n",
+			"istioctl install of control plane x did not see its resources become ready within 4m0s; last seen: " + state +
+				"; its last line: Error: failed to install manifests: errors occurred: resources not ready after 2m0s: timed out waiting for the condition",
+		},
+		"a refusal": {exit, nil, "Error: unknown field\n", "istioctl install of control plane x failed: exit status 1: Error: unknown field; " + state},
+		"killed by someone else": {
+			killed, nil, "- Processing resources\n", "istioctl install of control plane x failed: signal: killed: - Processing resources; " + state,
+		},
+	} {
+		if got := notInstalled("x", time.Now().Add(-4*time.Minute), c.failed, c.expired, c.output, state).Error(); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }

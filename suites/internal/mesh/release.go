@@ -10,7 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // Subject is the release that a cell qualifies.
@@ -26,16 +28,24 @@ func (i *Installer) Of(release kindconfig.Release) *Installer {
 	return &other
 }
 
-// Istioctl runs the release's istioctl on the cluster and gives what it wrote to its standard output.
+// Istioctl runs the release's istioctl on the cluster, for at most timing.Rollout, and returns what it wrote to its standard
+// output.
 func (i *Installer) Istioctl(ctx context.Context, arguments ...string) (string, error) {
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
+	defer cancel()
 	var out, complaints bytes.Buffer
 	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, append(arguments, "--kubeconfig", i.Client.Kubeconfig)...)
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	_, _ = fmt.Fprintf(i.Log, "istioctl %s %q: %d bytes\n%s", i.Cell.Istio, arguments, out.Len(), complaints.String())
+	last := complaint(complaints.String() + out.String())
+	if err != nil && ctx.Err() != nil {
+		return "", deadline.Missed(fmt.Sprintf("istioctl %s %q did not end", i.Cell.Istio, arguments), begun, "its last line: "+last, context.Cause(ctx))
+	}
 	if err != nil {
-		return "", fmt.Errorf("istioctl %s %q: %w: %s", i.Cell.Istio, arguments, err, complaint(complaints.String()+out.String()))
+		return "", fmt.Errorf("istioctl %s %q: %w: %s", i.Cell.Istio, arguments, err, last)
 	}
 	return out.String(), nil
 }

@@ -108,18 +108,19 @@ func (c *Connection) run(ctx context.Context, conn net.Conn, pause time.Duration
 }
 
 // errNoAnswer is why a connection that accepts requests and never responds counts as broken, after timing.Patience.
-var errNoAnswer = errors.New("no answer")
+var errNoAnswer = errors.New("the far end did not answer")
 
 // exchange makes one request on a connection and takes in its answer.
 func exchange(conn net.Conn, reader *bufio.Reader) error {
 	// Deadlines mean nothing to a connection through the API server.
 	late := make(chan struct{})
-	timer := time.AfterFunc(timing.Patience(), func() { close(late); _ = conn.Close() })
+	limit := timing.Patience()
+	timer := time.AfterFunc(limit, func() { close(late); _ = conn.Close() })
 	defer timer.Stop()
 	err := request(conn, reader)
 	select {
 	case <-late:
-		return errNoAnswer
+		return fmt.Errorf("%w within %s", errNoAnswer, limit)
 	default:
 		return err
 	}

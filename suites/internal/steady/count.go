@@ -12,6 +12,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // Count is what became of the requests of a stretch of time.
@@ -95,9 +96,10 @@ func (c *Count) lose(number int, why string) {
 	c.Reasons[why] += number
 }
 
-// enough is the number of requests without which a stretch shows nothing: half of what the rate makes of it.
+// enough is the number of requests without which a stretch shows nothing: half of what the rate makes of it, and less on a slow
+// machine, which begins fewer runs.
 func (c Count) enough() int {
-	return max(1, int(c.Lasted.Seconds()*PerSecond/2))
+	return max(1, int(c.Lasted.Seconds()*PerSecond/2/timing.Factor()))
 }
 
 // LoseNothing holds for a Count of enough requests, judged by the rate and the time they were sent in, all of
@@ -124,3 +126,23 @@ func (nothingLost) NegatedFailureMessage(actual any) string { return actual.(Cou
 func (c Count) judged(want string) string {
 	return fmt.Sprintf("Expected %s of at least %d requests, %s, to be answered with 200, last seen:\n    %s", want, c.enough(), c.Way, c)
 }
+
+// LoseEverything holds for a Count of enough requests, as LoseNothing counts them, none of which was answered with 200.
+func LoseEverything() types.GomegaMatcher { return everythingLost{} }
+
+type everythingLost struct{}
+
+// Match implements gomega's matcher.
+func (everythingLost) Match(actual any) (bool, error) {
+	count, ok := actual.(Count)
+	if !ok {
+		return false, fmt.Errorf("LoseEverything is for a steady.Count, not a %T", actual)
+	}
+	return count.Sent >= count.enough() && count.Lost == count.Sent && count.Unmeasured == 0, nil
+}
+
+// FailureMessage implements gomega's matcher.
+func (everythingLost) FailureMessage(actual any) string { return actual.(Count).judged("none") }
+
+// NegatedFailureMessage implements gomega's matcher.
+func (everythingLost) NegatedFailureMessage(actual any) string { return actual.(Count).judged("some") }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mesh-conformance/suites/internal/echo"
+	"mesh-conformance/suites/internal/timing"
 )
 
 func of(lasted time.Duration, runs ...any) Count {
@@ -61,6 +62,44 @@ func TestCountTellsWhenItLost(t *testing.T) {
 		c.add(at(8), at(10), many(40), nil)
 		if got := c.String(); !strings.Contains(got, test.want) {
 			t.Errorf("%s: got %s, want it to contain %s", name, got, test.want)
+		}
+	}
+}
+
+func TestLoseEverything(t *testing.T) {
+	for name, test := range map[string]struct {
+		count Count
+		holds bool
+	}{
+		"all refused":                   {of(2*time.Second, answered(403, 403, 403, 403), failed(36, 36, "EOF")), true},
+		"one by an old connection":      {of(2*time.Second, failed(39, 39, "EOF"), answered(200)), false},
+		"nothing sent":                  {of(2 * time.Second), false},
+		"too few sent":                  {of(10*time.Second, failed(40, 40, "EOF")), false},
+		"some of which nobody knows":    {of(4*time.Second, failed(40, 40, "EOF"), errors.New("broken")), false},
+		"the stretch of the issue":      {of(2*time.Second, failed(14, 14, "EOF"), many(26)), false},
+		"no request is lost in it":      {of(2*time.Second, many(40)), false},
+		"just enough in a long stretch": {of(4*time.Second, failed(40, 40, "EOF")), true},
+	} {
+		if ok, err := LoseEverything().Match(test.count); err != nil || ok != test.holds {
+			t.Errorf("%s: LoseEverything is %v, %v", name, ok, err)
+		}
+		if message := LoseEverything().FailureMessage(test.count); !strings.Contains(message, test.count.String()) {
+			t.Errorf("%s: the message hides what was seen: %s", name, message)
+		}
+	}
+	if _, err := LoseEverything().Match(echo.Answers{}); err == nil {
+		t.Error("LoseEverything judges another type")
+	}
+}
+
+// A slow machine begins fewer runs: that alone is no loss.
+func TestEnoughFollowsTheMachine(t *testing.T) {
+	t.Cleanup(func() { timing.Stretch(1) })
+	count := of(10*time.Second, many(40))
+	for factor, want := range map[float64]int{1: 100, 4: 25} {
+		timing.Stretch(factor)
+		if got := count.enough(); got != want {
+			t.Errorf("at factor %g a stretch of 10s needs %d requests, want %d", factor, got, want)
 		}
 	}
 }

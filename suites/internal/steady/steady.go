@@ -11,6 +11,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/echo"
 	"mesh-conformance/suites/internal/evidence"
 )
@@ -138,6 +139,7 @@ func (r *Requests) Abandon() {
 }
 
 func (r *Requests) take(ctx context.Context) (Count, error) {
+	begun := time.Now()
 	r.mutex.Lock()
 	closed := r.window
 	r.mutex.Unlock()
@@ -146,7 +148,7 @@ func (r *Requests) take(ctx context.Context) (Count, error) {
 	case <-closed.first:
 	case <-r.ended:
 	case <-ctx.Done():
-		return Count{}, fmt.Errorf("%s: no request is made: %w", r.way, context.Cause(ctx))
+		return Count{}, deadline.Missed(r.way+" did not begin a request", begun, "", context.Cause(ctx))
 	}
 	r.mutex.Lock()
 	r.window = newWindow()
@@ -157,7 +159,9 @@ func (r *Requests) take(ctx context.Context) (Count, error) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return Count{}, fmt.Errorf("%s: the answers of what was sent do not come: %w", r.way, context.Cause(ctx))
+		closed.mutex.Lock()
+		defer closed.mutex.Unlock()
+		return Count{}, deadline.Missed(r.way+" did not get the answers of all that was sent", begun, closed.count.String(), context.Cause(ctx))
 	}
 	closed.mutex.Lock()
 	defer closed.mutex.Unlock()

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // Session is a node that stays connected and takes every push: to istiod a proxy like any other.
@@ -22,7 +25,9 @@ func HoldOf(ctx context.Context, client *kube.Client, istiodNamespace, revision 
 	if err != nil {
 		return nil, err
 	}
-	session, err := Hold(ctx, conn, node)
+	bounded, cancel := context.WithTimeout(ctx, timing.Push())
+	defer cancel()
+	session, err := Hold(bounded, conn, node)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -38,6 +43,7 @@ func Hold(ctx context.Context, conn grpc.ClientConnInterface, node Node) (*Sessi
 	if err != nil {
 		return nil, err
 	}
+	begun := time.Now()
 	// It outlives the call, and the step of a spec that makes it.
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).StreamAggregatedResources(lasting)
@@ -69,7 +75,7 @@ func Hold(ctx context.Context, conn grpc.ClientConnInterface, node Node) (*Sessi
 	case <-ctx.Done():
 		cancel()
 		<-ended
-		return nil, fmt.Errorf("connect to istiod as %s: %w", node.ID(), ctx.Err())
+		return nil, deadline.Missed(fmt.Sprintf("istiod did not serve node %s", node.ID()), begun, "", context.Cause(ctx))
 	}
 }
 

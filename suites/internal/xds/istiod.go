@@ -3,12 +3,15 @@ package xds
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/timing"
 )
 
 // plaintextPort is where istiod serves xDS without TLS and without authentication.
@@ -28,7 +31,15 @@ func SnapshotOf(ctx context.Context, client *kube.Client, istiodNamespace, revis
 		return nil, err
 	}
 	defer conn.Close()
-	return Ask(ctx, conn, node)
+	begun := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, timing.Push())
+	defer cancel()
+	snapshot, err := Ask(bounded, conn, node)
+	if err != nil && bounded.Err() != nil {
+		what := fmt.Sprintf("istiod of revision %q did not serve node %s", revision, node.ID())
+		return nil, deadline.Missed(what, begun, err.Error(), context.Cause(bounded))
+	}
+	return snapshot, err
 }
 
 // connect dials the plaintext port of a ready istiod of a revision through the API server.
