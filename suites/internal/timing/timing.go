@@ -9,13 +9,13 @@ import (
 
 // Limits of waits on a machine that is not slow. A spec that reaches one fails; none is a pause.
 const (
-	rollout       = 2 * time.Minute
-	push          = 30 * time.Second
+	rollout       = 5 * time.Minute
+	push          = 90 * time.Second
 	begun         = 10 * time.Second
-	request       = 10 * time.Second
-	patience      = time.Minute
-	gone          = 2 * time.Minute
-	provisioning  = 10 * time.Minute
+	request       = 30 * time.Second
+	patience      = 2 * time.Minute
+	gone          = 5 * time.Minute
+	provisioning  = 20 * time.Minute
 	upstreamSetup = 5 * time.Minute
 	diagnostics   = time.Minute
 )

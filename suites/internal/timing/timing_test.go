@@ -16,7 +16,7 @@ func TestQuietSince(t *testing.T) {
 
 func TestStretch(t *testing.T) {
 	t.Cleanup(func() { Stretch(1) })
-	for by, want := range map[float64]time.Duration{0.2: 30 * time.Second, 1: 30 * time.Second, 2.5: 75 * time.Second, 1000: 300 * time.Second} {
+	for by, want := range map[float64]time.Duration{0.2: 90 * time.Second, 1: 90 * time.Second, 2.5: 225 * time.Second, 1000: 900 * time.Second} {
 		Stretch(by)
 		if got := Push(); got != want {
 			t.Errorf("on a machine %g times slower, Push is %s instead of %s", by, got, want)
