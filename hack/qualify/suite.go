@@ -82,7 +82,7 @@ func runSuite(ctx context.Context, shown *display, job *kindconfig.Job, o runOpt
 	// Not bound to the context, which would kill Ginkgo's own process and no other.
 	cmd := exec.Command(tools.ginkgo, suiteArguments(job, o, tools.suite)...)
 	// As for the node's programs (hack/images/node.go): processor time is scarcer than memory.
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = job.Directory, log, log, append(environ, "GOGC=400")
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = job.Directory, log, log, append(environ, "GOGC=400", "HTTP2_READ_IDLE_TIMEOUT_SECONDS=60", "HTTP2_PING_TIMEOUT_SECONDS=120")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return problem.Environment("cannot start the suite", tools.ginkgo, "", err)

@@ -10,13 +10,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/gateway-api/conformance/utils/config"
 	"sigs.k8s.io/gateway-api/conformance/utils/kubernetes"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/upstream"
 )
 
@@ -34,15 +34,15 @@ var (
 	meshNamespaces    = []string{meshApps, meshConsumer}
 )
 
-// newSuite is upstream's suite as one spec uses it: all features, upstream's default timeouts, three
-// successes in a row, and, as in Istio's own run, no pool of static addresses. Setup is never called on it: apply does that once for all processes.
+// newSuite is upstream's suite as one spec uses it: all features, upstream's default timeouts, which a slow machine
+// stretches, three successes in a row, and, as in Istio's own run, no pool of static addresses. Setup is never called on it: apply does that once for all processes.
 func newSuite(c *kube.Client) *suite.ConformanceTestSuite {
 	// An empty TimeoutConfig would leave RequiredConsecutiveSuccesses at 0 (gateway-api pull request 5036).
 	s := suite.New(suite.Options{
 		Client: c.Client, Clientset: c.Clientset, RestConfig: c.Config,
 		GatewayClassName:  mesh.GatewayClass,
 		SupportedFeatures: sets.New(suite.AllFeatures.UnsortedList()...),
-		TimeoutConfig:     config.DefaultTimeoutConfig(),
+		TimeoutConfig:     timeouts(timing.Factor()),
 	})
 	s.ControllerName = session.Known().GatewayController
 	s.Applier.FS = s.FS

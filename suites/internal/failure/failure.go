@@ -25,10 +25,6 @@ var lists = &results.Lists{}
 // Know has what fails as it is known to not be diagnosed: its message has been seen, and its reason is in the list.
 func Know(expected *results.Lists) { lists = expected }
 
-// entryRestart names the report entry for a restart of a component of the cluster's control plane. It is the EntryRestart of
-// package results.
-const entryRestart = "restart"
-
 // recordRestarts adds a report entry for each restart of the cluster's control plane that can explain a failure of the current
 // spec: one during the spec, or so shortly before it that waits of the spec still felt it.
 func recordRestarts(ctx context.Context, began time.Time) {
@@ -38,7 +34,7 @@ func recordRestarts(ctx context.Context, began time.Time) {
 		return
 	}
 	for _, restart := range explaining(restarted, began) {
-		ginkgo.AddReportEntry(entryRestart, restart.String(), ginkgo.ReportEntryVisibilityNever)
+		ginkgo.AddReportEntry(results.EntryRestart, restart.String(), ginkgo.ReportEntryVisibilityNever)
 		ginkgo.GinkgoWriter.Printf("%s\n", restart)
 	}
 }

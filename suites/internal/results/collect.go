@@ -64,6 +64,9 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 	}
 	r.Causes = causesOf(report, r.Specs)
 	r.Problems = append(r.Problems, faults(lists, report, seen, tried)...)
+	if how, is := greedyBuild(samples); is {
+		r.Problems = append(r.Problems, how)
+	}
 	r.Tally()
 	return r
 }
@@ -91,6 +94,30 @@ func faults(lists *Lists, report types.Report, seen, tried map[string]bool) []st
 		}
 	}
 	return found
+}
+
+// judgedFrom is how many seconds of running specs it takes to judge the processor time that the build under test uses.
+const judgedFrom = 60
+
+// greedyBuild reports whether the build under test used most of the processor time that was used while specs ran, which a build that
+// waits for nothing in a loop does, and how, in one line.
+func greedyBuild(samples []machine.Sample) (how string, is bool) {
+	var running []machine.Sample
+	for _, s := range samples {
+		if s.Holding > 0 {
+			running = append(running, s)
+		}
+	}
+	if len(running) == 0 {
+		return "", false
+	}
+	last := running[len(running)-1].At
+	lag := machine.Between(running, running[0].At.Add(-time.Minute), last)
+	if lag.Seconds < judgedFrom {
+		return "", false
+	}
+	how, is = lag.BySubject()
+	return "over the whole run, " + how, is
 }
 
 // specOf is one spec of the model.

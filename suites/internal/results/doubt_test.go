@@ -250,3 +250,27 @@ func TestStretchOf(t *testing.T) {
 		}
 	}
 }
+
+func TestGreedyBuild(t *testing.T) {
+	holding := func(samples []machine.Sample, processes int) []machine.Sample {
+		for i := range samples {
+			samples[i].Holding = processes
+		}
+		return samples
+	}
+	for name, c := range map[string]struct {
+		samples []machine.Sample
+		want    string
+	}{
+		"nothing measured":          {nil, ""},
+		"a quarter":                 {holding(measuredOver(0, 100, 5, 0.25), 2), ""},
+		"most":                      {holding(measuredOver(0, 100, 5, 0.8), 2), "over the whole run, processes of the build under test used 80 %"},
+		"most, while no specs ran":  {holding(measuredOver(0, 100, 5, 0.8), 0), ""},
+		"most, for too short a run": {holding(measuredOver(0, 50, 5, 0.8), 2), ""},
+	} {
+		how, is := greedyBuild(c.samples)
+		if is != (c.want != "") || is && !strings.HasPrefix(how, c.want) {
+			t.Errorf("%s: %t, %q; want %q", name, is, how, c.want)
+		}
+	}
+}
