@@ -17,6 +17,8 @@ const weighEvery = time.Second
 // cluster weighs as much as one thread outside the group, and an engine with five clusters still gets its share. At
 // the end the group has the weight of a new one again.
 //
+// The group that OpenKeepers made for these clusters gets the same weight, where there is one.
+//
 // A group that does not exist yet, or no more, is waited for. The error says why the machine has no weights; then
 // nothing was changed.
 func Weigh(ctx context.Context, root, group string) error {
@@ -26,20 +28,23 @@ func Weigh(ctx context.Context, root, group string) error {
 	}
 	tick := time.NewTicker(weighEvery)
 	defer tick.Stop()
-	in.weigh(ctx, in.path(group), tick.C)
+	in.weigh(ctx, in.path(group), in.path(keepersName(group)), tick.C)
 	return nil
 }
 
-func (h hierarchy) weigh(ctx context.Context, dir string, tick <-chan time.Time) {
-	changed := false
+func (h hierarchy) weigh(ctx context.Context, clusters, keepers string, tick <-chan time.Time) {
+	changed := map[string]bool{}
 	for {
-		if want := h.times(groupsIn(dir)); h.weight(dir) != want && h.setWeight(dir, want) == nil {
-			changed = true
+		want := h.times(groupsIn(clusters))
+		for _, dir := range []string{keepers, clusters} {
+			if h.weight(dir) != want && h.setWeight(dir, want) == nil {
+				changed[dir] = true
+			}
 		}
 		select {
 		case <-tick:
 		case <-ctx.Done():
-			if changed {
+			for dir := range changed {
 				// The group may be gone with its clusters.
 				_ = h.setWeight(dir, h.times(1))
 			}

@@ -3,6 +3,7 @@ package cgroup
 import (
 	"context"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -33,7 +34,7 @@ func TestWeighFollowsTheClusters(t *testing.T) {
 		tick, ended := make(chan time.Time), make(chan struct{})
 		go func() {
 			defer close(ended)
-			h.weigh(ctx, dir, tick)
+			h.weigh(ctx, dir, h.path("/clusters-keepers"), tick)
 		}()
 		count := func() {
 			// The second tick is taken when what the first one began has ended.
@@ -83,5 +84,33 @@ func TestWeighFollowsTheClusters(t *testing.T) {
 func TestWeighWithoutAController(t *testing.T) {
 	if err := Weigh(t.Context(), t.TempDir(), "/clusters"); err == nil {
 		t.Error("a machine without control groups has weights")
+	}
+}
+
+func TestKeepersWeighAsMuchAsTheirClusters(t *testing.T) {
+	for version, want := range map[int]string{1: "2048", 2: "200"} {
+		h := fake(t, version, (hierarchy{unified: version == 2}).weightFile())
+		dir, keepers := h.path("/clusters"), h.path("/clusters-keepers")
+		for _, made := range []string{dir, keepers, filepath.Join(dir, "a"), filepath.Join(dir, "b")} {
+			if err := h.mkdir(made); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		tick, ended := make(chan time.Time), make(chan struct{})
+		go func() {
+			defer close(ended)
+			h.weigh(ctx, dir, keepers, tick)
+		}()
+		tick <- time.Now()
+		tick <- time.Now()
+		if got := content(t, filepath.Join(keepers, h.weightFile())); got != want {
+			t.Errorf("version %d: %s, want %s", version, got, want)
+		}
+		cancel()
+		<-ended
+		if got, want := content(t, filepath.Join(keepers, h.weightFile())), strconv.Itoa(h.times(1)); got != want {
+			t.Errorf("version %d, at the end: %s, want %s", version, got, want)
+		}
 	}
 }

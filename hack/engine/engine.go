@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mesh-conformance/hack/problem"
@@ -178,6 +179,15 @@ func (e *Engine) Cgroup() string {
 		return ""
 	}
 	return e.layout.cgroup()
+}
+
+// Processes returns the ids of the processes that a private engine consists of, its containers left out; none for an engine that was only
+// found.
+func (e *Engine) Processes() []int {
+	if !e.Private {
+		return nil
+	}
+	return e.layout.processes(procRoot, slices.Concat(daemonPrograms, helperPrograms))
 }
 
 // Healthy asks the engine for its version.

@@ -24,10 +24,10 @@ type Lag struct {
 const (
 	// usualRunnable is the number of runnable threads per core that a quiet run with five processes on two cores does not exceed
 	// for long.
-	usualRunnable = 12.0
+	usualRunnable = 30.0
 	// usualLate is such a run's mean lateness in milliseconds, and latePerFactor what each further multiple of slowness adds: under a
 	// quota of half a core a ticker of 50 ms is 35 ms late, and provisioning takes four times as long.
-	usualLate, latePerFactor = 5.0, 10.0
+	usualLate, latePerFactor = 10.0, 10.0
 	// tolerance is how many times slower than its limits allow for a machine may be before a time-out says nothing.
 	tolerance = 1.5
 )

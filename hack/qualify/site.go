@@ -223,10 +223,17 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 	return finish(ctx, out, job, suiteErr)
 }
 
-// weigh gives the clusters of a private engine a weight by their number, until the returned function is called.
+// weigh gives the clusters of a private engine a weight by their number, and driver, suite and engine the same, until the returned
+// function is called.
 func (s *site) weigh(ctx context.Context) (stop func()) {
 	group := s.engine.Cgroup()
 	if group == "" {
+		return func() {}
+	}
+	keepers, err := cgroup.OpenKeepers(cgroup.Root, group, append(s.engine.Processes(), os.Getpid())...)
+	if err != nil {
+		// Clusters that weigh more would starve them.
+		s.say("the clusters keep the weight of one program beside others of this machine: %v", err)
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -237,5 +244,11 @@ func (s *site) weigh(ctx context.Context) (stop func()) {
 			s.say("the clusters keep the weight of one program beside others of this machine: %v", err)
 		}
 	}()
-	return func() { cancel(); <-done }
+	return func() {
+		cancel()
+		<-done
+		if err := keepers.Close(); err != nil {
+			s.say("%v", err)
+		}
+	}
 }
