@@ -100,7 +100,7 @@ func TestFinish(t *testing.T) {
 			}
 			defer cancel(nil)
 			var out bytes.Buffer
-			err := finish(ctx, &out, job, specsFailed)
+			err := finish(ctx, &out, job, specsFailed, false)
 			if problem.ExitCode(err) != c.code || (err != nil && !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("exit code %d, %v; want %d, %s", problem.ExitCode(err), err, c.code, c.want)
 			}

@@ -153,7 +153,7 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 		ID: s.id, Started: s.started.UTC().Truncate(time.Second), Seconds: time.Since(s.started).Round(time.Second).Seconds(),
 		Procs: o.procs, Command: "qualify " + strings.Join(os.Args[1:], " "),
 	}
-	return renderMatrix(out, dir, record, without(outcomes, versions, cells, "the matrix did not come to it"))
+	return renderMatrix(out, dir, record, without(outcomes, versions, cells, "the matrix did not come to it"), o.allowUndecided)
 }
 
 // hasNode reports whether the engine that runs has a cell's node image.

@@ -113,7 +113,7 @@ func TestCellsInTurn(t *testing.T) {
 		cellResults(t, folder, cell.Kubernetes, reports.StatePassed)
 		return nil
 	})
-	err = renderMatrix(&out, dir, reports.Run{ID: "x"}, without(outcomes, versions, cells, ""))
+	err = renderMatrix(&out, dir, reports.Run{ID: "x"}, without(outcomes, versions, cells, ""), false)
 	want := "Kubernetes 1.26.13: no verdict: cannot create the cluster; Kubernetes 1.27.4: no verdict: the disk is full; Kubernetes 1.28.15: 1 spec failed"
 	if problem.ExitCode(err) != problem.ExitEnvironment || err.Error() != want {
 		t.Errorf("exit code %d, %v; want 3, %s", problem.ExitCode(err), err, want)

@@ -101,7 +101,7 @@ func merge(out io.Writer, o mergeOptions, dirs []string) error {
 			return err
 		}
 	}
-	return renderMatrix(out, into, record, outcomes)
+	return renderMatrix(out, into, record, outcomes, false)
 }
 
 // readSources reads the cells of the named folders.

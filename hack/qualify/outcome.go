@@ -40,7 +40,7 @@ func outcomeIn(name, dir string) (reports.Outcome, error) {
 }
 
 // renderMatrix puts the outcomes side by side in a folder, shows the summary and gives the verdict.
-func renderMatrix(out io.Writer, dir string, run reports.Run, outcomes []reports.Outcome) error {
+func renderMatrix(out io.Writer, dir string, run reports.Run, outcomes []reports.Outcome, allowUndecided bool) error {
 	m, err := reports.Merge(run, outcomes)
 	if err != nil {
 		return err
@@ -51,11 +51,11 @@ func renderMatrix(out io.Writer, dir string, run reports.Run, outcomes []reports
 	if err := m.Summary(out, dir, columnsOf(out)); err != nil {
 		return problem.Environment("cannot show the summary", "", "the reports are in "+dir, err)
 	}
-	return m.Verdict()
+	return m.VerdictAllowing(allowUndecided)
 }
 
 // concludeMatrix renders a matrix and the reports of its cells again.
-func concludeMatrix(out io.Writer, dir string) error {
+func concludeMatrix(out io.Writer, dir string, allowUndecided bool) error {
 	m, err := reports.LoadMatrix(filepath.Join(dir, reports.FileMatrix))
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func concludeMatrix(out io.Writer, dir string) error {
 		}
 		outcomes = append(outcomes, o)
 	}
-	return renderMatrix(out, dir, m.Run, outcomes)
+	return renderMatrix(out, dir, m.Run, outcomes, allowUndecided)
 }
 
 // without are the pinned versions that no outcome is of: not run where they were asked for, and left out

@@ -48,7 +48,7 @@ func report(out io.Writer, output string, runs []string) error {
 	for _, run := range runs {
 		dir, err := runFolder(output, run)
 		if err == nil {
-			err = conclude(out, dir)
+			err = conclude(out, dir, false)
 		}
 		if err != nil && len(runs) > 1 {
 			err = fmt.Errorf("%s: %w", run, err)
@@ -98,12 +98,12 @@ func runFolder(output, run string) (string, error) {
 
 // conclude renders the reports of a run's folder and gives the verdict. A run that was not
 // provisioned, or was interrupted, has none, whatever results it may have left.
-func conclude(out io.Writer, dir string) error {
+func conclude(out io.Writer, dir string, allowUndecided bool) error {
 	if line, err := os.ReadFile(filepath.Join(dir, kindconfig.EnvironmentFile)); err == nil {
 		return problem.Environment(strings.TrimSpace(string(line)), dir, "", nil)
 	}
 	if _, err := os.Stat(filepath.Join(dir, reports.FileMatrix)); err == nil {
-		return concludeMatrix(out, dir)
+		return concludeMatrix(out, dir, allowUndecided)
 	}
 	results, err := reports.Load(filepath.Join(dir, kindconfig.ResultsFile))
 	if err != nil {
@@ -115,7 +115,7 @@ func conclude(out io.Writer, dir string) error {
 	if err := reports.Summary(out, results, dir, columnsOf(out)); err != nil {
 		return problem.Environment("cannot show the summary", "", "the reports are in "+dir, err)
 	}
-	return reports.Verdict(results)
+	return reports.VerdictAllowing(results, allowUndecided)
 }
 
 // columnsOf is how wide a summary may be.

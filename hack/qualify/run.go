@@ -45,7 +45,8 @@ func runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Provision a cell, run the specs on it and write the reports",
 		Long: "Provision a cell, run the specs on it and write the reports.\n\n" +
-			"Exit codes: 0 the build may be signed, 1 a spec failed, 2 the command line is wrong, 3 the machine is.",
+			"Exit codes: 0 the build may be signed, 1 a spec failed, 2 the command line is wrong, 3 the machine is, or a spec is undecided\n" +
+			"because the machine was starved.",
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.keep = o.keep || o.reuse
@@ -234,7 +235,7 @@ func pointLatest(output, id string) error {
 
 // finish gives the verdict of a run and renders its reports. A run that was interrupted, or whose
 // engine died, has no verdict: what it left as results would call specs failed that were only stopped.
-func finish(ctx context.Context, out io.Writer, job *kindconfig.Job, suiteErr error) error {
+func finish(ctx context.Context, out io.Writer, job *kindconfig.Job, suiteErr error, allowUndecided bool) error {
 	if ctx.Err() != nil {
 		return noVerdict(job.Directory, causeOf(ctx, suiteErr))
 	}
@@ -246,5 +247,5 @@ func finish(ctx context.Context, out io.Writer, job *kindconfig.Job, suiteErr er
 		}
 		return noVerdict(job.Directory, problem.Environment("the suite left no results", job.Path(suiteLog), "read its end", why))
 	}
-	return conclude(out, job.Directory)
+	return conclude(out, job.Directory, allowUndecided)
 }

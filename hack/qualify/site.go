@@ -16,6 +16,7 @@ import (
 	"mesh-conformance/hack/machine"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/reports"
 )
 
 // site is a machine made ready for cells: the cache is locked and the engine runs. Cells run on it one
@@ -212,6 +213,7 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 		return noVerdict(job.Directory, causeOf(ctx, err))
 	}
 	s.ran = true
+	begun := time.Now()
 	shown := newDisplay(out, with.listing.Selected())
 	s.screen.use(shown)
 	suiteErr := runSuite(ctx, shown, job, o, with.tools, s.engine.Environ())
@@ -219,8 +221,25 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 	shown.close()
 	if _, err := os.Stat(job.Path(kindconfig.ResultsFile)); err != nil {
 		s.crashed = true
+	} else if job.Filter == "" && !job.Reuse && ctx.Err() == nil {
+		if err := rememberRun(s.at.cache, runOf(job, begun, time.Now())); err != nil {
+			s.say("the next estimate is made without this run: %v", err)
+		}
 	}
-	return finish(ctx, out, job, suiteErr)
+	return finish(ctx, out, job, suiteErr, o.allowUndecided)
+}
+
+// runOf describes a run of the whole suite that began and ended at these moments. What cannot be read counts as 0, or as a quiet machine.
+func runOf(job *kindconfig.Job, begun, ended time.Time) wholeRun {
+	made := wholeRun{Kubernetes: reports.Minor(job.Cell.Kubernetes), Ended: ended.UTC().Truncate(time.Second), Slowness: 1}
+	if log, err := os.ReadFile(job.Path(provisioningLog)); err == nil {
+		made.Provisioning = provisioned(string(log))
+	}
+	made.Specs = max(0, ended.Sub(begun).Seconds()-made.Provisioning)
+	if samples, err := machine.Load(job.Path(kindconfig.MachineFile)); err == nil {
+		made.Slowness = machine.Between(samples, begun, ended).Slowness()
+	}
+	return made
 }
 
 // weigh gives the clusters of a private engine a weight by their number, and driver, suite and engine the same, until the returned
