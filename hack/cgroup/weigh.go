@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +15,9 @@ const weighEvery = time.Second
 
 // Weigh keeps the weight of a group of the first level, for example "/mesh-conformance-1a2b3c4d", in step with the
 // number of groups right below it, until ctx ends. Each of these is a container, and a container is a cluster. So a
-// cluster weighs as much as one thread outside the group, and an engine with five clusters still gets its share. At
-// the end the group has the weight of a new one again.
+// cluster weighs as much as one thread outside the group, up to one thread for each core: beside clusters that weigh
+// more, everything else of the machine has been seen to wait for a core for seconds. At the end the group has the
+// weight of a new one again.
 //
 // The group that OpenKeepers made for these clusters gets the same weight, where there is one.
 //
@@ -28,14 +30,14 @@ func Weigh(ctx context.Context, root, group string) error {
 	}
 	tick := time.NewTicker(weighEvery)
 	defer tick.Stop()
-	in.weigh(ctx, in.path(group), in.path(keepersName(group)), tick.C)
+	in.weigh(ctx, in.path(group), in.path(keepersName(group)), runtime.NumCPU(), tick.C)
 	return nil
 }
 
-func (h hierarchy) weigh(ctx context.Context, clusters, keepers string, tick <-chan time.Time) {
+func (h hierarchy) weigh(ctx context.Context, clusters, keepers string, cores int, tick <-chan time.Time) {
 	changed := map[string]bool{}
 	for {
-		want := h.times(groupsIn(clusters))
+		want := h.times(min(groupsIn(clusters), cores))
 		for _, dir := range []string{keepers, clusters} {
 			if h.weight(dir) != want && h.setWeight(dir, want) == nil {
 				changed[dir] = true

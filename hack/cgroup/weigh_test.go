@@ -34,7 +34,7 @@ func TestWeighFollowsTheClusters(t *testing.T) {
 		tick, ended := make(chan time.Time), make(chan struct{})
 		go func() {
 			defer close(ended)
-			h.weigh(ctx, dir, h.path("/clusters-keepers"), tick)
+			h.weigh(ctx, dir, h.path("/clusters-keepers"), 3, tick)
 		}()
 		count := func() {
 			// The second tick is taken when what the first one began has ended.
@@ -100,7 +100,7 @@ func TestKeepersWeighAsMuchAsTheirClusters(t *testing.T) {
 		tick, ended := make(chan time.Time), make(chan struct{})
 		go func() {
 			defer close(ended)
-			h.weigh(ctx, dir, keepers, tick)
+			h.weigh(ctx, dir, keepers, 3, tick)
 		}()
 		tick <- time.Now()
 		tick <- time.Now()

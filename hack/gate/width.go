@@ -14,7 +14,7 @@ const (
 	// crowded is the slowness above which the width shrinks, calm the one below which it grows.
 	crowded, calm = 1.25, 0.8
 	// window is the stretch by whose lag the width is judged, and settle how long a change of it is given to show.
-	window, settle = 5 * time.Second, 10 * time.Second
+	window, settle = 10 * time.Second, 10 * time.Second
 	// steady is the stretch by whose lag time limits are stretched: long enough not to follow each peak.
 	steady = 30 * time.Second
 	// leisure is how many times its usual time provisioning may take before the machine counts as slow.

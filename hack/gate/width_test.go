@@ -25,9 +25,9 @@ func run(c *Controller, seconds int, like machine.Sample, holding, waiting int) 
 
 var (
 	quiet   = machine.Sample{Runnable: 5, Late: 1}
-	busy    = machine.Sample{Runnable: 50, Late: 8}
+	busy    = machine.Sample{Runnable: 130, Late: 8}
 	halved  = machine.Sample{Runnable: 4, Late: 35}
-	between = machine.Sample{Runnable: 11, Late: 4}
+	between = machine.Sample{Runnable: 28, Late: 4}
 )
 
 func TestTheWidthToBeginWith(t *testing.T) {
@@ -102,7 +102,7 @@ func TestTheFactorFollowsUnlessFixed(t *testing.T) {
 	run(c, 20, quiet, 0, 0)
 	c.Begin(20)
 	if got := run(c, 30, busy, 1, 0); got.Factor < 4 {
-		t.Errorf("the factor is %g on a machine with 50 threads per core", got.Factor)
+		t.Errorf("the factor is %g on a machine with 130 threads per core", got.Factor)
 	}
 	if got := run(c, 60, quiet, 1, 0); got.Factor != 1 {
 		t.Errorf("the factor is %g on a quiet machine", got.Factor)

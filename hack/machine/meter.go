@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func (m Meter) Glance(ctx context.Context, count int) Lag {
 func (m Meter) sample(ctx context.Context) (Sample, bool) {
 	begun := time.Now()
 	s := Sample{Pressure: -1}
-	ticks := 0.0
+	var lates []float64
 	timer := time.NewTimer(tick)
 	defer timer.Stop()
 	for due := begun.Add(tick); ; due = time.Now().Add(tick) {
@@ -91,14 +92,13 @@ func (m Meter) sample(ctx context.Context) (Sample, bool) {
 			// What counts is when the process runs again, not when the timer fired.
 			now = time.Now()
 			late := max(0, float64(now.Sub(due))/float64(time.Millisecond))
-			s.Late += late
-			s.Worst = max(s.Worst, late)
+			lates = append(lates, late)
 			s.Runnable += float64(m.runnable())
-			ticks++
 			if now.Sub(begun) >= sampleLength {
 				s.At, s.Seconds = now.UTC(), now.Sub(begun).Seconds()
-				s.Late /= ticks
-				s.Runnable = max(0, s.Runnable/ticks-float64(m.runnableBuilds())) / float64(m.Cores)
+				slices.Sort(lates)
+				s.Late, s.Worst = lates[len(lates)/2], lates[len(lates)-1]
+				s.Runnable = max(0, s.Runnable/float64(len(lates))-float64(m.runnableBuilds())) / float64(m.Cores)
 				return s, true
 			}
 			timer.Reset(tick)

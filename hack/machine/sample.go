@@ -18,7 +18,8 @@ type Sample struct {
 	// At is the end of the sample, Seconds its length.
 	At      time.Time `json:"at"`
 	Seconds float64   `json:"seconds"`
-	// Late is the mean lateness of a ticker in milliseconds, Worst the largest.
+	// Late is the median lateness of a ticker in milliseconds, Worst the largest. A single thread that waits long for a core on a busy
+	// machine moves the largest only; a quota that is used up makes every second tick late.
 	Late  float64 `json:"late"`
 	Worst float64 `json:"worst"`
 	// Runnable is the mean number of threads per core that ran or waited for a core, without those of the project's own builds.
