@@ -73,7 +73,7 @@ func TestTheWidthFollowsTheMachine(t *testing.T) {
 	if got := run(c, 200, busy, 1, 4); got.Width != 3 {
 		t.Errorf("the width is %d where one process runs specs already, want 3 as before", got.Width)
 	}
-	run(c, 6, between, 1, 2)
+	run(c, 11, between, 1, 2)
 	if got := run(c, 60, between, 3, 2); got.Width != 3 {
 		t.Errorf("the width is %d on a machine that is neither busy nor quiet, want 3 as before", got.Width)
 	}
