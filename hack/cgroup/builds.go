@@ -124,8 +124,8 @@ func (b *Builds) Command(name string, args []string) (string, []string) {
 	return "sh", append([]string{"-c", `echo $$ >"$0"; exec "$@"`, b.procs(), name}, args...)
 }
 
-// CommandAtIdleDisk is Command for a program that is started while the group gives way: it uses the disk only when
-// nobody else does.
+// CommandAtIdleDisk is Command for a program that is started while specs run: the program uses the disk only when no
+// other program does.
 func (b *Builds) CommandAtIdleDisk(name string, args []string) (string, []string) {
 	if _, err := exec.LookPath("ionice"); err != nil {
 		return b.Command(name, args)

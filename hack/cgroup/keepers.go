@@ -23,7 +23,7 @@ type Keepers struct {
 	proc string
 }
 
-// keepersName is the name of the group that belongs to a group of clusters.
+// keepersName returns the name of the control group for driver, suite and engine, from the name of the control group of their clusters.
 func keepersName(clusters string) string { return clusters + "-keepers" }
 
 // OpenKeepers makes the group that belongs to a group of clusters, for example "/mesh-conformance-1a2b3c4d", or takes over the one that
@@ -56,7 +56,7 @@ func openKeepers(in hierarchy, proc, clusters string, pids []int) (*Keepers, err
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("move process %d into the control group of driver and engine: %w", pid, err), k.Close())
 		}
-		// One that a killed run left here came from the top, as far as anybody knows.
+		// A process that a killed run left in this group goes to the top of the hierarchy at the end, because its first group is unknown.
 		if from == k.dir {
 			from = in.dir
 		}

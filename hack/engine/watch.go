@@ -146,12 +146,12 @@ func (p pulse) judge(b beat) (next pulse, line string, dead error) {
 	silence := b.at.Sub(p.responded).Round(time.Second)
 	switch {
 	case b.responds && p.told:
-		line = fmt.Sprintf("the engine responds again, after %s", silence)
+		line = fmt.Sprintf("the container engine responds again, after %s", silence)
 		fallthrough
 	case b.responds:
 		p.responded, p.told = b.at, false
 	case !p.told && silence >= silenceNote:
-		line, p.told = fmt.Sprintf("the engine has not responded for %s; going on", silence), true
+		line, p.told = fmt.Sprintf("the container engine has not responded for %s; the run goes on", silence), true
 	}
 	return p, line, nil
 }

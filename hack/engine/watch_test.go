@@ -121,12 +121,12 @@ func TestJudge(t *testing.T) {
 	}{
 		"an engine that responds":             {3, "rrrr", "", false},
 		"a pause":                             {3, "rsr", "", false},
-		"a slow engine, once":                 {1, "rssssssssr", "the engine has not responded for 40s; going on|the engine responds again, after 3m0s", false},
-		"slow for ever":                       {3, strings.Repeat("s", 100), "the engine has not responded for 40s; going on", false},
-		"slow twice":                          {3, "ssrssr", "the engine has not responded for 40s; going on|the engine responds again, after 1m0s|the engine has not responded for 40s; going on|the engine responds again, after 1m0s", false},
+		"a slow engine, once":                 {1, "rssssssssr", "the container engine has not responded for 40s; the run goes on|the container engine responds again, after 3m0s", false},
+		"slow for ever":                       {3, strings.Repeat("s", 100), "the container engine has not responded for 40s; the run goes on", false},
+		"slow twice":                          {3, "ssrssr", "the container engine has not responded for 40s; the run goes on|the container engine responds again, after 1m0s|the container engine has not responded for 40s; the run goes on|the container engine responds again, after 1m0s", false},
 		"a private one refuses":               {1, "rx", "", true},
-		"a found one refuses twice":           {3, "rxxrxxs", "the engine has not responded for 40s; going on|the engine responds again, after 1m0s|the engine has not responded for 40s; going on", false},
-		"a found one refuses again and again": {3, "rxxx", "the engine has not responded for 40s; going on", true},
+		"a found one refuses twice":           {3, "rxxrxxs", "the container engine has not responded for 40s; the run goes on|the container engine responds again, after 1m0s|the container engine has not responded for 40s; the run goes on", false},
+		"a found one refuses again and again": {3, "rxxx", "the container engine has not responded for 40s; the run goes on", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Now()

@@ -81,7 +81,7 @@ func TestCrowd(t *testing.T) {
 	if got := c.leave(at(40), long, besideSpecs); got.Seconds != 40 || got.Beside != 0.3 || got.Specs {
 		t.Errorf("the long one: %+v", got)
 	}
-	// Nobody builds for a while; then specs begin and end during a build, or run when it begins.
+	// First no build is under way. Then specs begin and end during a build, and a build begins while specs run.
 	during := c.enter(at(100), false, 0)
 	stretches++
 	if got := c.leave(at(110), during, besideSpecs); got.Beside != 0 || !got.Specs {

@@ -105,7 +105,7 @@ func (p *pace) beside(ctx context.Context, note func(string)) (release func(), e
 		p.announce()
 	}
 	if p.holding && p.underWay > 0 {
-		note(fmt.Sprintf("specs wait until builds under way have ended: %d", p.underWay))
+		note(fmt.Sprintf("specs wait until %d running builds have ended", p.underWay))
 	}
 	p.mu.Unlock()
 

@@ -59,7 +59,7 @@ func TestBuildsWithoutAGroupWaitWhileSpecsRun(t *testing.T) {
 		if err := <-built; err != nil || !slices.Equal(progress.begun, []string{"first", "second"}) {
 			t.Errorf("began %v, %v", progress.begun, err)
 		}
-		if len(progress.notes) != 2 || progress.notes[0] != "specs wait until builds under way have ended: 1" {
+		if len(progress.notes) != 2 || progress.notes[0] != "specs wait until 1 running builds have ended" {
 			t.Errorf("noted %q", progress.notes)
 		}
 	})

@@ -80,7 +80,7 @@ func rememberRun(cache string, run wholeRun) error {
 	return nil
 }
 
-// withRun returns the runs and a newer one, without the oldest of its Kubernetes version that exceed runsKept.
+// withRun returns the runs and a newer one. Of the newer run's Kubernetes version it keeps the newest runsKept only.
 func withRun(runs []wholeRun, run wholeRun) []wholeRun {
 	kept := append(slices.Clone(runs), run)
 	excess := -runsKept

@@ -154,7 +154,7 @@ func (e *engines) hasDied(ctx context.Context, running *engine.Engine, life cont
 	return life.Err() != nil && ctx.Err() == nil
 }
 
-// part is what happens to a cell on its way through an engine.
+// part holds the steps that runOn takes to run a cell on a container engine.
 type part struct {
 	// has reports whether the engine that runs has the cell's node image; remake makes it.
 	has    func(context.Context, *kindconfig.Cell) bool
