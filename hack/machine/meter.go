@@ -88,9 +88,9 @@ func (m Meter) sample(ctx context.Context) (Sample, bool) {
 		select {
 		case <-ctx.Done():
 			return s, false
-		case now := <-timer.C:
+		case <-timer.C:
 			// What counts is when the process runs again, not when the timer fired.
-			now = time.Now()
+			now := time.Now()
 			late := max(0, float64(now.Sub(due))/float64(time.Millisecond))
 			lates = append(lates, late)
 			s.Runnable += float64(m.runnable())

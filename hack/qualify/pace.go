@@ -30,7 +30,7 @@ type pace struct {
 // startPace opens the gate of a job, enters its address there and measures until end is called. builds lists the threads of builds
 // that run beside the specs, speed is machine.Speed's.
 func startPace(ctx context.Context, job *kindconfig.Job, factor, speed float64, builds func() ([]string, error), say func(string, ...any)) (*pace, error) {
-	p := &pace{say: say, controller: gate.Controller{Most: job.Procs, Factor: factor, Speed: speed}, done: make(chan struct{})}
+	p := &pace{say: say, shown: gate.State{Width: job.Procs, Factor: 1}, controller: gate.Controller{Most: job.Procs, Factor: factor, Speed: speed}, done: make(chan struct{})}
 	recorder, err := machine.NewRecorder(job.Path(kindconfig.MachineFile))
 	if err != nil {
 		return nil, problem.Environment("cannot write", job.Path(kindconfig.MachineFile), "make it writable or set --output", err)
@@ -67,6 +67,9 @@ func (p *pace) begin(seconds float64) gate.State {
 	return state
 }
 
+// muchLonger is by how much time limits grow until the user is told again.
+const muchLonger = 1.5
+
 // take takes a sample in.
 func (p *pace) take(sample machine.Sample) {
 	before, holding, waiting := p.gate.Counts()
@@ -80,13 +83,12 @@ func (p *pace) take(sample machine.Sample) {
 	if err := p.recorder.Add(sample); err != nil && p.failed == nil {
 		p.failed = problem.Environment("cannot record what is measured of the machine", "", "free some disk space", err)
 	}
-	if state.Width < p.shown.Width || state.Factor > p.shown.Factor {
+	if state.Width < p.shown.Width || state.Factor >= muchLonger*p.shown.Factor {
 		p.say("%s: %.0f threads per core run or wait for a core, and a timer fires %.0f ms late", described(state),
 			p.controller.Recent().Runnable, p.controller.Recent().Late)
-	}
-	if state.Width != p.shown.Width || state.Factor > p.shown.Factor {
 		p.shown = state
 	}
+	p.shown.Width = state.Width
 }
 
 func described(state gate.State) string {

@@ -23,7 +23,7 @@ func TestPodsCanBeMade(t *testing.T) {
 	}{
 		"has a pod":                            {"server", appsv1.DeploymentStatus{Replicas: 1}, ""},
 		"has a pod in spite of a complaint":    {"server", appsv1.DeploymentStatus{Replicas: 1, Conditions: []appsv1.DeploymentCondition{refused}}, ""},
-		"is refused":                           {"server", appsv1.DeploymentStatus{Conditions: []appsv1.DeploymentCondition{refused}}, "deployment ns/server did not get a pod within 30s; last seen: FailedCreate: webhook is down"},
+		"is refused":                           {"server", appsv1.DeploymentStatus{Conditions: []appsv1.DeploymentCondition{refused}}, "deployment ns/server did not get a pod within 1m30s; last seen: FailedCreate: webhook is down"},
 		"is slow, which the rollout waits out": {"server", appsv1.DeploymentStatus{}, ""},
 		"is not there":                         {"other", appsv1.DeploymentStatus{}, "read deployment ns/server"},
 	}

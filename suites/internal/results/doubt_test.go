@@ -142,11 +142,11 @@ func TestJudgeFailure(t *testing.T) {
 		restart = "kube-apiserver restarted at 12:03:04 (exit code 137)"
 	)
 	// hack/machine has the words, and the bounds, of a starved machine.
-	why, _ := machine.Between(measuredOver(0, 60, 45, 0.2), begun, begun.Add(time.Minute)).Starved()
-	quiet, starved, greedy := measuredOver(0, 60, 3, 0.2), measuredOver(0, 60, 45, 0.2), measuredOver(0, 60, 45, 0.9)
+	why, _ := machine.Between(measuredOver(0, 60, 145, 0.2), begun, begun.Add(time.Minute)).Starved()
+	quiet, starved, greedy := measuredOver(0, 60, 3, 0.2), measuredOver(0, 60, 145, 0.2), measuredOver(0, 60, 145, 0.9)
 	// Starved until the wait that ran out began, and after it had ended.
-	before := append(measuredOver(0, 20, 45, 0.2), measuredOver(20, 60, 3, 0.2)...)
-	later := append(measuredOver(0, 50, 3, 0.2), measuredOver(50, 60, 45, 0.2)...)
+	before := append(measuredOver(0, 20, 145, 0.2), measuredOver(20, 60, 3, 0.2)...)
+	later := append(measuredOver(0, 50, 3, 0.2), measuredOver(50, 60, 145, 0.2)...)
 	panicked, ended := failedAfter(50, timeOut), failedAfter(50, "A node timeout occurred")
 	panicked.State, ended.State = types.SpecStatePanicked, types.SpecStateTimedout
 	cases := map[string]struct {

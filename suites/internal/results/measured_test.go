@@ -23,7 +23,7 @@ func with(spec types.SpecReport, entry string, values ...string) types.SpecRepor
 func TestSpecOfLeavesOutTheWaitForTheGate(t *testing.T) {
 	spec := it("copies the share", types.SpecStatePassed, catalogue.Mirroring)
 	spec.StartTime, spec.RunTime = begun.Add(10*time.Second), 20*time.Second
-	samples := append(measuredOver(10, 15, 45, 0.1), measuredOver(15, 30, 4, 0.3)...)
+	samples := append(measuredOver(10, 15, 145, 0.1), measuredOver(15, 30, 4, 0.3)...)
 	made := specOf(job(), &Lists{}, with(spec, EntryWaited, "3.5", "1.5", "soon", "-2"), samples)
 	if made.Waited != 5 || made.Start != 15 || made.Seconds != 15 {
 		t.Errorf("waited %v, start %v, seconds %v", made.Waited, made.Start, made.Seconds)
@@ -58,8 +58,8 @@ func TestNoFalseExcuse(t *testing.T) {
 		runnable float64
 		want     reports.State
 	}{
-		{known, 3, reports.StateKnownDefect}, {known, 45, reports.StateUndecided}, {other, 3, reports.StateFailed}, {other,
-			45, reports.StateUndecided},
+		{known, 3, reports.StateKnownDefect}, {known, 145, reports.StateUndecided}, {other, 3, reports.StateFailed}, {other,
+			145, reports.StateUndecided},
 	} {
 		made := specOf(job(), lists, failedAfter(50, c.message), measuredOver(0, 60, c.runnable, 0.1))
 		if made.State != c.want || (made.Link != "") != (c.want == reports.StateKnownDefect) {
@@ -69,14 +69,14 @@ func TestNoFalseExcuse(t *testing.T) {
 }
 
 func TestAFailureOfAGreedyBuildSaysSoFirst(t *testing.T) {
-	samples := measuredOver(0, 60, 45, 0.9)
+	samples := measuredOver(0, 60, 145, 0.9)
 	made := specOf(job(), &Lists{}, failedAfter(50, "Timed out after 30.000s.\nno mirror log"), samples)
 	first, rest, _ := strings.Cut(made.Failure, "\n")
 	if made.State != reports.StateFailed || !strings.HasPrefix(first, "the build under test starved the machine: ") ||
 		!strings.Contains(rest, "no mirror log") {
 		t.Errorf("%s: %q", made.State, made.Failure)
 	}
-	event := State(job(), &Lists{}, failedAfter(50, "Timed out after 30.000s.\nno mirror log"), measuredOver(0, 60, 45,
+	event := State(job(), &Lists{}, failedAfter(50, "Timed out after 30.000s.\nno mirror log"), measuredOver(0, 60, 145,
 		0.1))
 	if event.State != "undecided" || !strings.HasPrefix(event.Message,
 		"time ran out after 30s while the machine was starved") {

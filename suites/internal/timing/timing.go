@@ -12,7 +12,7 @@ const (
 	rollout       = 5 * time.Minute
 	push          = 90 * time.Second
 	begun         = 10 * time.Second
-	request       = 30 * time.Second
+	request       = 10 * time.Second
 	patience      = 2 * time.Minute
 	gone          = 5 * time.Minute
 	provisioning  = 20 * time.Minute
