@@ -29,6 +29,8 @@ var _ = BeforeEach(func(ctx SpecContext) {
 	if job.Gate == "" {
 		return
 	}
+	// A container may have ended without the end of its last spec.
+	leaveGate()
 	leave, waited, err := gate.Enter(ctx, job.Gate, results.SpecID(CurrentSpecReport()), stretch)
 	Expect(err).NotTo(HaveOccurred())
 	passed = passage{leave: leave}
@@ -40,10 +42,17 @@ var _ = BeforeEach(func(ctx SpecContext) {
 // its BeforeEach nodes.
 var _ = ReportAfterEach(func(SpecReport) {
 	if passed.over {
-		passed.leave()
-		passed = passage{}
+		leaveGate()
 	}
 })
+
+// leaveGate gives the place back, where this process has one.
+func leaveGate() {
+	if passed.leave != nil {
+		passed.leave()
+	}
+	passed = passage{}
+}
 
 // stretch follows the driver's measure of the machine.
 func stretch(state gate.State) { timing.Stretch(state.Factor) }

@@ -13,10 +13,15 @@ const UsualProvisioning = 20 * time.Second
 const (
 	// crowded is the slowness above which the width shrinks, calm the one below which it grows.
 	crowded, calm = 1.25, 0.8
-	// window is the stretch by whose lag the width is judged, and settle how long a change of it is given to show.
+	// window is the stretch by whose lag the width shrinks, and settle how long a change of it is given to show.
 	window, settle = 10 * time.Second, 10 * time.Second
+	// leave is the stretch that must be calm before the width grows. It is longer, because a slow machine is calm for some seconds whenever
+	// its one process waits for something, and nobody who has passed is sent back.
+	leave = time.Minute
 	// steady is the stretch by whose lag time limits are stretched: long enough not to follow each peak.
 	steady = 30 * time.Second
+	// mostFactor is the largest factor: limits of waits are minutes, and ten times that is enough to see that nothing moves.
+	mostFactor = 10
 	// leisure is how many times its usual time provisioning may take before the machine counts as slow.
 	leisure = 1.6
 )
@@ -53,18 +58,19 @@ func (c *Controller) Begin(seconds float64) State {
 func (c *Controller) Next(sample machine.Sample, holding, waiting int) State {
 	now := sample.At
 	c.samples = append(c.samples, sample)
-	for len(c.samples) > 0 && now.Sub(c.samples[0].At) > steady {
+	for len(c.samples) > 0 && (now.Sub(c.samples[0].At) > leave || now.Before(c.samples[0].At)) {
 		c.samples = c.samples[1:]
 	}
 	if c.width == 0 {
 		// Specs have not begun.
 		return State{Width: c.Most, Factor: c.factor(now)}
 	}
-	if now.Sub(c.changed) >= settle {
-		switch slowness := c.slowness(now, window); {
-		case slowness > crowded && holding > 1 && holding <= c.width:
+	// A clock that was set back must not hold the width.
+	if since := now.Sub(c.changed); since >= settle || since < 0 {
+		switch {
+		case c.slowness(now, window) > crowded && holding > 1 && holding <= c.width:
 			c.width, c.changed = holding-1, now
-		case slowness < calm && waiting > 0 && holding >= c.width && c.width < c.Most:
+		case c.slowness(now, leave) < calm && waiting > 0 && holding >= c.width && c.width < c.Most:
 			c.width, c.changed = c.width+1, now
 		}
 	}
@@ -91,7 +97,7 @@ func (c *Controller) factor(now time.Time) float64 {
 	if c.Factor > 0 {
 		return c.Factor
 	}
-	return math.Ceil(2*max(1, c.Speed/leisure, c.provisioning, c.slowness(now, steady))) / 2
+	return min(mostFactor, math.Ceil(2*max(1, c.Speed/leisure, c.provisioning, c.slowness(now, steady)))/2)
 }
 
 // slowness is how many times slower than a quiet machine this one was lately; it can be below 1.

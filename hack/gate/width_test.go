@@ -73,15 +73,19 @@ func TestTheWidthFollowsTheMachine(t *testing.T) {
 	if got := run(c, 200, busy, 1, 4); got.Width != 3 {
 		t.Errorf("the width is %d where one process runs specs already, want 3 as before", got.Width)
 	}
-	run(c, 11, between, 1, 2)
+	run(c, 61, between, 1, 2)
 	if got := run(c, 60, between, 3, 2); got.Width != 3 {
 		t.Errorf("the width is %d on a machine that is neither busy nor quiet, want 3 as before", got.Width)
 	}
-	if got := run(c, 120, quiet, 1, 0); got.Width != 3 {
+	if got := run(c, 180, quiet, 1, 0); got.Width != 3 {
 		t.Errorf("the width grew to %d although no process waits", got.Width)
 	}
 	if got := run(c, 11, quiet, 3, 2); got.Width != 4 {
 		t.Errorf("a quiet machine's width is %d, want 4", got.Width)
+	}
+	run(c, 61, busy, 1, 0)
+	if got := run(c, 30, quiet, 4, 1); got.Width > 4 {
+		t.Errorf("the width grew to %d after half a minute without load", got.Width)
 	}
 	if got := run(c, 100, quiet, 5, 1); got.Width != 5 {
 		t.Errorf("the width is %d, want 5 at most", got.Width)

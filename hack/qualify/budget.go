@@ -53,6 +53,11 @@ func loadRuns(cache string) ([]wholeRun, error) {
 	if err == nil {
 		err = json.Unmarshal(content, &runs)
 	}
+	var malformed *json.SyntaxError
+	if errors.As(err, &malformed) {
+		// A damaged file costs an estimate, not a run; the next whole run writes it anew.
+		return nil, nil
+	}
 	if err != nil {
 		return nil, problem.Environment("cannot read how long earlier runs took", path, "remove the file", err)
 	}

@@ -221,12 +221,19 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 	shown.close()
 	if _, err := os.Stat(job.Path(kindconfig.ResultsFile)); err != nil {
 		s.crashed = true
-	} else if job.Filter == "" && !job.Reuse && ctx.Err() == nil {
+	} else if job.Filter == "" && !job.Reuse && ctx.Err() == nil && ranWhole(job) {
 		if err := rememberRun(s.at.cache, runOf(job, begun, time.Now())); err != nil {
 			s.say("the next estimate is made without this run: %v", err)
 		}
 	}
 	return finish(ctx, out, job, suiteErr, o.allowUndecided)
+}
+
+// ranWhole reports whether a job's suite was provisioned and ran all specs that it could.
+func ranWhole(job *kindconfig.Job) bool {
+	_, err := os.Stat(job.Path(kindconfig.EnvironmentFile))
+	results, loadErr := reports.Load(job.Path(kindconfig.ResultsFile))
+	return os.IsNotExist(err) && loadErr == nil && results.Totals.NotRun == 0 && results.Totals.Total > 0
 }
 
 // runOf describes a run of the whole suite that began and ended at these moments. What cannot be read counts as 0, or as a quiet machine.

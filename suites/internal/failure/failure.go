@@ -39,10 +39,13 @@ func recordRestarts(ctx context.Context, began time.Time) {
 	}
 }
 
-// explaining returns the restarts from timing.Rollout before a spec began.
+// aftermath is how long a restart is felt, for example by leases and watches.
+const aftermath = 2 * time.Minute
+
+// explaining returns the restarts from two minutes before a spec began.
 func explaining(restarted []staticpod.Restart, began time.Time) []staticpod.Restart {
 	return slices.DeleteFunc(slices.Clone(restarted), func(restart staticpod.Restart) bool {
-		return restart.At.Before(began.Add(-timing.Rollout()))
+		return restart.At.Before(began.Add(-aftermath))
 	})
 }
 

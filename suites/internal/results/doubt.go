@@ -51,9 +51,12 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 			Reason: "time ran out" + after(waited) + " while the machine was starved: " + why}
 	case known:
 		return Finding{State: reports.StateKnownDefect}
-	case len(restarts) > 0:
+	case len(restarts) > 0 && ranOut:
 		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtRestart,
 			Reason: strings.Join(restarts, "; ") + ", before the spec failed"}
+	case len(restarts) > 0:
+		// A wrong answer stays a failure; a reader wants to know of the restart.
+		return Finding{State: reports.StateFailed, Reason: strings.Join(restarts, "; ") + ", before the spec failed"}
 	}
 	return Finding{State: reports.StateFailed}
 }
@@ -115,17 +118,17 @@ func ranOutOfTime(state types.SpecState, text string) (waited time.Duration, is 
 	if state != types.SpecStateTimedout && !outOfTime.MatchString(text) {
 		return 0, false
 	}
-	if said := timeSaid.FindStringSubmatch(text); said != nil {
+	// The wait that failed the spec contains shorter ones, whose ends it may quote.
+	for _, said := range timeSaid.FindAllStringSubmatch(text, -1) {
 		if length, err := time.ParseDuration(strings.ReplaceAll(said[1], " ", "")); err == nil {
-			waited = length
+			waited = max(waited, length)
 		}
 	}
 	return waited, true
 }
 
 // apiServerOnly matches failures of the connection to the API server that are told in words of its own.
-var apiServerOnly = regexp.MustCompile(`client rate limiter Wait returned an error|` +
-	`etcdserver: (?:request timed out|leader changed|too many requests)|error dialing backend|` +
+var apiServerOnly = regexp.MustCompile(`etcdserver: (?:request timed out|leader changed|too many requests)|error dialing backend|` +
 	`the server was unable to return a response in the time allotted|http2: client connection lost|` +
 	`The connection to the server \S+ was refused|Unable to connect to the server: .*(?:` + brokenConnection + `)`)
 
@@ -141,7 +144,8 @@ var apiServerURL = regexp.MustCompile(`\b(?:Get|Post|Put|Patch|Delete|Head|Optio
 // request to this port is one of the product's, which its log or its status tells of.
 const inCluster = "443"
 
-var engineGone = regexp.MustCompile(`Cannot connect to the Docker daemon|error during connect: `)
+var engineGone = regexp.MustCompile(`Cannot connect to the Docker daemon|error during connect: |` +
+	`cannot create the kind cluster`)
 
 // ofTheProduct are failures of the product, whatever connection they name: istiod serves the webhooks, and the data
 // plane carries the requests of the echo program.

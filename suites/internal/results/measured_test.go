@@ -93,8 +93,8 @@ func TestCollectNamesEachRestartOnce(t *testing.T) {
 		return spec
 	}
 	r := Collect(job(), &Lists{}, types.Report{EndTime: begun.Add(time.Minute), SpecReports: types.SpecReports{
-		with(named("a", "got 3"), EntryRestart, etcd, apiServer, apiServer),
-		with(named("b", "got 4"), EntryRestart, apiServer),
+		with(named("a", "Timed out after 30.000s."), EntryRestart, etcd, apiServer, apiServer),
+		with(named("b", "Timed out after 30.000s."), EntryRestart, apiServer),
 		// Undecided for another reason.
 		with(named("c", "etcdserver: leader changed"), EntryRestart, apiServer),
 		with(it("d", types.SpecStatePassed, catalogue.Mirroring), EntryRestart, apiServer),
