@@ -14,7 +14,9 @@ type Lag struct {
 	Worst float64 `json:"worst"`
 	// Runnable is the mean number of threads per core that ran or waited for a core.
 	Runnable float64 `json:"runnable"`
-	// Subject is the share, from 0 to 1, of the used processor time that the build under test used; Busiest names its busiest program.
+	// Used is how many cores the run's clusters used on average. Subject is the share of that, from 0 to 1, that the build under test used;
+	// Busiest names its busiest program.
+	Used    float64 `json:"used"`
 	Subject float64 `json:"subject"`
 	Busiest string  `json:"busiest,omitempty"`
 	// Factor is by how much time limits were stretched when the stretch began; at least 1.
@@ -32,9 +34,12 @@ const (
 	tolerance = 1.5
 )
 
-// greedy is the share of the used processor time above which the build under test is what starves the machine. In a quiet run
-// istiod, agents, proxies and istioctl together use a quarter.
-const greedy = 0.5
+// greedy is the share of the used processor time above which the build under test is what starves the machine, where the clusters use
+// at least half a core. In a quiet run istiod, agents and proxies together use a quarter, and at most two fifths for half a minute.
+const (
+	greedy    = 0.5
+	leastUsed = 0.5
+)
 
 // Between returns the lag from one moment to another: that of the samples that overlap the stretch.
 func Between(samples []Sample, from, to time.Time) Lag {
@@ -50,7 +55,8 @@ func Between(samples []Sample, from, to time.Time) Lag {
 		lag.Seconds += s.Seconds
 		lag.Late += s.Late * s.Seconds
 		lag.Runnable += s.Runnable * s.Seconds
-		lag.Subject += s.Subject * s.Seconds
+		lag.Used += s.Used * s.Seconds
+		lag.Subject += s.Subject * s.Used * s.Seconds
 		lag.Worst = max(lag.Worst, s.Worst)
 		if used := s.Subject * s.Used * s.Seconds; used > most {
 			most, lag.Busiest = used, s.Busiest
@@ -59,7 +65,10 @@ func Between(samples []Sample, from, to time.Time) Lag {
 	if lag.Seconds > 0 {
 		lag.Late /= lag.Seconds
 		lag.Runnable /= lag.Seconds
-		lag.Subject /= lag.Seconds
+		if lag.Used > 0 {
+			lag.Subject /= lag.Used
+		}
+		lag.Used /= lag.Seconds
 	}
 	lag.Factor = max(lag.Factor, 1)
 	return lag
@@ -87,10 +96,10 @@ func (l Lag) Starved() (why string, starved bool) {
 // BySubject reports whether the build under test itself is what used the processors, and how, in words for a report. Then a time-out
 // on a starved machine is the product's failure.
 func (l Lag) BySubject() (how string, is bool) {
-	if l.Subject <= greedy {
+	if l.Subject <= greedy || l.Used < leastUsed {
 		return "", false
 	}
-	how = fmt.Sprintf("processes of the build under test used %.0f %% of the processor time that was used", 100*l.Subject)
+	how = fmt.Sprintf("processes of the build under test used %.0f %% of the processor time that the clusters used", 100*l.Subject)
 	if l.Busiest != "" {
 		how += ", most of it " + l.Busiest
 	}

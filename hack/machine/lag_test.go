@@ -30,13 +30,13 @@ func TestBetween(t *testing.T) {
 		"between samples":  {samples, at(5), at(8), Lag{Factor: 1}},
 		"before the first": {samples, at(-5), at(0), Lag{Factor: 1}},
 		"after the last":   {samples, at(9), at(20), Lag{Factor: 1}},
-		"one sample": {samples, at(0), at(1), Lag{Seconds: 1, Late: 10, Worst: 30, Runnable: 2, Subject: 0.5,
+		"one sample": {samples, at(0), at(1), Lag{Seconds: 1, Late: 10, Worst: 30, Runnable: 2, Used: 2, Subject: 0.5,
 			Busiest: "istioctl", Factor: 1}},
-		"one moment": {samples, at(0.5), at(0.5), Lag{Seconds: 1, Late: 10, Worst: 30, Runnable: 2, Subject: 0.5,
+		"one moment": {samples, at(0.5), at(0.5), Lag{Seconds: 1, Late: 10, Worst: 30, Runnable: 2, Used: 2, Subject: 0.5,
 			Busiest: "istioctl", Factor: 1}},
 		"weighted by length, a sample without a length left out": {samples, at(0), at(6),
-			Lag{Seconds: 4, Late: 4, Worst: 90, Runnable: 5, Subject: 0.2, Busiest: "istioctl", Factor: 1}},
-		"a build that used nothing": {samples, at(8), at(9), Lag{Seconds: 1, Late: 4, Worst: 9, Runnable: 1, Factor: 1}},
+			Lag{Seconds: 4, Late: 4, Worst: 90, Runnable: 5, Used: 1.25, Subject: 0.26, Busiest: "istioctl", Factor: 1}},
+		"a build that used nothing": {samples, at(8), at(9), Lag{Seconds: 1, Late: 4, Worst: 9, Runnable: 1, Used: 2, Factor: 1}},
 	} {
 		got := Between(c.samples, c.from, c.to)
 		if math.Abs(got.Subject-c.want.Subject) < 1e-9 {
@@ -80,12 +80,13 @@ func TestBySubject(t *testing.T) {
 		want string
 	}{
 		"nothing measured": {Lag{}, ""},
-		"a quarter":        {Lag{Seconds: 30, Subject: 0.25, Busiest: "envoy"}, ""},
-		"at the bound":     {Lag{Seconds: 30, Subject: greedy}, ""},
-		"most, the busiest unknown": {Lag{Seconds: 30, Subject: 0.9},
-			"processes of the build under test used 90 % of the processor time that was used"},
-		"most": {Lag{Seconds: 30, Subject: 0.9, Busiest: "pilot-discovery"},
-			"processes of the build under test used 90 % of the processor time that was used, most of it pilot-discovery"},
+		"most of little":   {Lag{Seconds: 30, Used: 0.2, Subject: 0.9}, ""},
+		"a quarter":        {Lag{Seconds: 30, Used: 1, Subject: 0.25, Busiest: "envoy"}, ""},
+		"at the bound":     {Lag{Seconds: 30, Used: 1, Subject: greedy}, ""},
+		"most, the busiest unknown": {Lag{Seconds: 30, Used: 1, Subject: 0.9},
+			"processes of the build under test used 90 % of the processor time that the clusters used"},
+		"most": {Lag{Seconds: 30, Used: 1, Subject: 0.9, Busiest: "pilot-discovery"},
+			"processes of the build under test used 90 % of the processor time that the clusters used, most of it pilot-discovery"},
 	} {
 		how, is := c.lag.BySubject()
 		if is != (c.want != "") || how != c.want {

@@ -29,6 +29,9 @@ type Meter struct {
 	Cores int
 	// Builds, if set, lists the ids of the threads of builds, whose waiting slows nothing else down.
 	Builds func() ([]string, error)
+	// Clusters, if set, returns the processor time that all clusters of the run have used so far. Without it, shares are of what the whole
+	// machine has used.
+	Clusters func() (time.Duration, error)
 }
 
 // Measure calls each for every sample, about once a second, until the context ends. It does not return before.

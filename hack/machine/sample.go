@@ -27,8 +27,8 @@ type Sample struct {
 	// Pressure is the share of the time, from 0 to 1, in which some thread waited for a core (/proc/pressure/cpu); -1 where the kernel
 	// does not tell.
 	Pressure float64 `json:"pressure"`
-	// Used is how many cores were busy on average. Subject is the share of that, from 0 to 1, that processes of the build under test used;
-	// Busiest is the name of the one that used most.
+	// Used is how many cores the run's clusters used on average, or the whole machine where that is not known. Subject is the share of
+	// that, from 0 to 1, that processes of the build under test used; Busiest is the name of the one that used most.
 	Used    float64 `json:"used"`
 	Subject float64 `json:"subject"`
 	Busiest string  `json:"busiest,omitempty"`

@@ -18,7 +18,7 @@ const tickRate = 100
 // usage is the processor time that was used up to a moment.
 type usage struct {
 	at time.Time
-	// used is that of the whole machine.
+	// used is that of the clusters, or of the whole machine.
 	used time.Duration
 	// of is that of each process of the build under test.
 	of map[process]time.Duration
@@ -33,7 +33,7 @@ type process struct {
 
 // shares is who used the processors in a stretch.
 type shares struct {
-	// used is how many cores were busy on average, subject the share of that, 0 to 1, which the build under test used.
+	// used is how many cores were used on average, subject the share of that, 0 to 1, which the build under test used.
 	used, subject float64
 	busiest       string
 }
@@ -79,8 +79,13 @@ func (m Meter) usage() usage {
 	return u
 }
 
-// used reads the processor time that the whole machine has used.
+// used reads the processor time that the clusters have used, or the whole machine where that is not known.
 func (m Meter) used() time.Duration {
+	if m.Clusters != nil {
+		if used, err := m.Clusters(); err == nil {
+			return used
+		}
+	}
 	content, err := os.ReadFile(filepath.Join(m.Proc, "stat"))
 	if err != nil {
 		return 0

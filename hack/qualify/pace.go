@@ -27,9 +27,9 @@ type pace struct {
 	done chan struct{}
 }
 
-// startPace opens the gate of a job, enters its address there and measures until end is called. builds lists the threads of builds
-// that run beside the specs, speed is machine.Speed's.
-func startPace(ctx context.Context, job *kindconfig.Job, factor, speed float64, builds func() ([]string, error), say func(string, ...any)) (*pace, error) {
+// startPace opens the gate of a job, enters its address there and measures until end is called. speed is what
+// machine.Speed returned.
+func startPace(ctx context.Context, job *kindconfig.Job, meter machine.Meter, factor, speed float64, say func(string, ...any)) (*pace, error) {
 	p := &pace{say: say, shown: gate.State{Width: job.Procs, Factor: 1}, controller: gate.Controller{Most: job.Procs, Factor: factor, Speed: speed}, done: make(chan struct{})}
 	recorder, err := machine.NewRecorder(job.Path(kindconfig.MachineFile))
 	if err != nil {
@@ -43,7 +43,7 @@ func startPace(ctx context.Context, job *kindconfig.Job, factor, speed float64, 
 	ctx, p.stop = context.WithCancel(ctx)
 	go func() {
 		defer close(p.done)
-		machine.Meter{Builds: builds}.Measure(ctx, p.take)
+		meter.Measure(ctx, p.take)
 	}()
 	return p, nil
 }

@@ -197,11 +197,7 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 	}
 	defer release()
 	defer s.weigh(ctx)()
-	var builds func() ([]string, error)
-	if s.group != nil {
-		builds = s.group.Threads
-	}
-	paced, err := startPace(ctx, job, o.timeoutFactor, s.speed, builds, s.say)
+	paced, err := startPace(ctx, job, s.meter(), o.timeoutFactor, s.speed, s.say)
 	if err != nil {
 		return err
 	}
@@ -227,6 +223,18 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 		}
 	}
 	return finish(ctx, out, job, suiteErr, o.allowUndecided)
+}
+
+// meter measures the machine, and knows the builds and the clusters on it where they are in control groups.
+func (s *site) meter() machine.Meter {
+	var m machine.Meter
+	if s.group != nil {
+		m.Builds = s.group.Threads
+	}
+	if clusters := s.engine.Cgroup(); clusters != "" {
+		m.Clusters = func() (time.Duration, error) { return cgroup.Usage(cgroup.Root, clusters) }
+	}
+	return m
 }
 
 // ranWhole reports whether a job's suite was provisioned and ran all specs that it could.

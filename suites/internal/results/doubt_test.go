@@ -177,7 +177,7 @@ func TestJudgeFailure(t *testing.T) {
 		"a wait while the build starves the machine": {failedAfter(50, timeOut), greedy, nil, false,
 			Finding{State: reports.StateFailed,
 				Reason: "the build under test starved the machine: processes of the build under test used 90 % of the processor " +
-					"time that was used, " +
+					"time that the clusters used, " +
 					"most of it pilot-discovery, and " + why}},
 		"a greedy build on a machine that is not starved": {failedAfter(50, timeOut), measuredOver(0, 60, 3, 0.9), nil,
 			false, Finding{State: reports.StateFailed}},
@@ -205,7 +205,7 @@ func TestJudgeFailure(t *testing.T) {
 		"a restart by a build that starves the machine": {failedAfter(50, "got 3"), greedy, []string{restart}, false,
 			Finding{State: reports.StateFailed,
 				Reason: "the build under test starved the machine: processes of the build under test used 90 % of the processor " +
-					"time that was used, " +
+					"time that the clusters used, " +
 					"most of it pilot-discovery, and " + why}},
 		"a known defect": {failedAfter(50, timeOut), quiet, nil, true,
 			Finding{State: reports.StateKnownDefect}},
