@@ -21,6 +21,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/loadbalancer"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/results"
 	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -178,11 +179,14 @@ func explain(ctx context.Context, job *kindconfig.Job, failed error) {
 			GinkgoWriter.Printf("diagnostics could not be taken: %v\n", err)
 		}
 	}
+	line := failed.Error()
 	var known *problem.Error
-	if errors.As(failed, &known) && known.Code == problem.ExitFailedSpecs {
+	if reason, doubtful := results.Doubtful(line, measured(job, true), job.Started, time.Now()); doubtful {
+		line += " (" + reason + ")"
+	} else if errors.As(failed, &known) && known.Code == problem.ExitFailedSpecs {
 		return
 	}
-	if err := os.WriteFile(filepath.Clean(job.Path(kindconfig.EnvironmentFile)), []byte(failed.Error()+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Clean(job.Path(kindconfig.EnvironmentFile)), []byte(line+"\n"), 0o644); err != nil {
 		GinkgoWriter.Printf("%v\n", err)
 	}
 }
@@ -195,6 +199,13 @@ func teardown(ctx context.Context, job *kindconfig.Job) error {
 		case failed = <-settled:
 		case <-ctx.Done():
 			failed = ctx.Err()
+		}
+	}
+	if failed != nil {
+		// Specs that needed these control planes are undecided as well.
+		if reason, doubtful := results.Doubtful(failed.Error(), measured(job, true), job.Started, time.Now()); doubtful {
+			GinkgoWriter.Printf("%v: %s\n", failed, reason)
+			failed = nil
 		}
 	}
 	if job.Keep {

@@ -33,7 +33,20 @@ func OpenKeepers(root, clusters string, pids ...int) (*Keepers, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.unified {
+		// On version 2 a process that leaves its group leaves the limits of its session or container, too, those of memory included.
+		return &Keepers{}, nil
+	}
 	return openKeepers(in, "/proc", clusters, pids)
+}
+
+// RemoveKeepers removes the group that a killed run left; processes in it go to the top of the hierarchy.
+func RemoveKeepers(root, clusters string) error {
+	in, err := find(root)
+	if err != nil {
+		return nil // Where there is no hierarchy, there is no group.
+	}
+	return (&Keepers{in: in, dir: in.path(keepersName(clusters)), proc: "/proc"}).Close()
 }
 
 func openKeepers(in hierarchy, proc, clusters string, pids []int) (*Keepers, error) {
@@ -88,6 +101,9 @@ func (k *Keepers) groupOf(pid int) (string, error) {
 
 // Close moves each process back to where it came from, and what they started to the top of the hierarchy, and removes the group.
 func (k *Keepers) Close() error {
+	if k.dir == "" {
+		return nil
+	}
 	text, err := os.ReadFile(k.procs(k.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -172,6 +172,15 @@ func prependPath(folder, path string) string {
 	return strings.Join(folders, string(filepath.ListSeparator))
 }
 
+// CgroupOf is what Cgroup returns of the private engine of these options, whether it runs or not.
+func CgroupOf(options Options) (string, error) {
+	_, at, err := options.complete()
+	if err != nil {
+		return "", err
+	}
+	return at.cgroup(), nil
+}
+
 // Cgroup is the path, below the root of a hierarchy of control groups, of the group that holds the containers of a private engine;
 // empty for an engine that was only found.
 func (e *Engine) Cgroup() string {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"mesh-conformance/hack/cgroup"
 	"mesh-conformance/hack/engine"
 	"mesh-conformance/hack/images"
 	"mesh-conformance/hack/problem"
@@ -65,7 +67,24 @@ func down(ctx context.Context, out io.Writer, cache, output string, unused time.
 			return errors.Join(err, engine.Stop(context.WithoutCancel(ctx), options))
 		}
 	}
-	return engine.Stop(ctx, options)
+	return errors.Join(engine.Stop(ctx, options), removeGroups(at, options))
+}
+
+// removeGroups removes the control groups that a killed run left; the clusters' own goes with the engine.
+func removeGroups(at places, options engine.Options) error {
+	clusters, err := engine.CgroupOf(options)
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	if builds, err := cgroup.OpenBuilds(cgroup.Root, at.cache); err == nil {
+		if err := builds.Close(); err != nil {
+			options.Log("%v", err)
+		}
+	}
+	return cgroup.RemoveKeepers(cgroup.Root, clusters)
 }
 
 // forget removes what no run has needed since a moment, and starts the private engine where that has images to remove.

@@ -17,6 +17,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sound"
+	"mesh-conformance/suites/internal/staticpod"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -60,6 +61,11 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 	It("no pod of any namespace has restarted without an explanation", func(ctx SpecContext) {
 		pods := sound.PodsOf(ctx, metav1.NamespaceAll, "")
 		evidence.API("pods", "%d in all namespaces", len(pods))
+		restarted, err := staticpod.Restarts(ctx, kube.Shared())
+		Expect(err).NotTo(HaveOccurred())
+		evidence.API("Kubernetes control plane", "%d restarts, which are no fault of Istio's: %v", len(restarted), restarted)
+		pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return staticpod.Is(&pod) })
+		Expect(pods).NotTo(BeEmpty(), "pods whose restarts are looked for")
 		evidence.Replay("kubectl get pods --all-namespaces")
 		for _, pod := range pods {
 			if len(sound.Restarts([]corev1.Pod{pod})) > 0 {

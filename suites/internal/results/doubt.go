@@ -61,6 +61,27 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 	return Finding{State: reports.StateFailed}
 }
 
+// Doubtful reports whether an error outside of specs, such as one of provisioning, says nothing about the product, and why: time ran
+// out on a starved machine that the build under test did not starve itself, or the suite lost its connection. The error came at a moment.
+func Doubtful(text string, samples []machine.Sample, begun, came time.Time) (reason string, is bool) {
+	if lost, isLost := lostConnection(text); isLost {
+		return lost, true
+	}
+	waited, ranOut := ranOutOfTime(types.SpecStateFailed, text)
+	if !ranOut {
+		return "", false
+	}
+	if waited > 0 && came.Add(-waited).After(begun) {
+		begun = came.Add(-waited)
+	}
+	lag := machine.Between(samples, begun, came)
+	why, starved := lag.Starved()
+	if _, bySubject := lag.BySubject(); !starved || bySubject {
+		return "", false
+	}
+	return "time ran out" + after(waited) + " while the machine was starved: " + why, true
+}
+
 // failureText is all that Ginkgo recorded of the first failure: a node that was ended by a timeout may have said more
 // before it left.
 func failureText(spec types.SpecReport) string {

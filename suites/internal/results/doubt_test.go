@@ -275,3 +275,26 @@ func TestGreedyBuild(t *testing.T) {
 		}
 	}
 }
+
+func TestDoubtful(t *testing.T) {
+	quiet, starved, greedy := measuredOver(0, 60, 3, 0.2), measuredOver(0, 60, 145, 0.2), measuredOver(0, 60, 145, 0.9)
+	const late = "istioctl install of control plane stock did not end within 30s"
+	for name, c := range map[string]struct {
+		text    string
+		samples []machine.Sample
+		want    string
+	}{
+		"a wait on a quiet machine":                {late, quiet, ""},
+		"a wait on a starved machine":              {late, starved, "time ran out after 30s while the machine was starved: "},
+		"a wait that the build under test delayed": {late, greedy, ""},
+		"an error of the product":                  {"istiod does not start: bad flag", starved, ""},
+		"a lost connection": {`Get "https://127.0.0.1:40443/api?timeout=32s": unexpected EOF`, quiet,
+			"the suite lost its connection to the API server: "},
+		"nothing measured": {late, nil, ""},
+	} {
+		reason, is := Doubtful(c.text, c.samples, begun, begun.Add(time.Minute))
+		if is != (c.want != "") || !strings.HasPrefix(reason, c.want) {
+			t.Errorf("%s: %t, %q; want %q", name, is, reason, c.want)
+		}
+	}
+}

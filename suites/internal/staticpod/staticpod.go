@@ -45,10 +45,16 @@ func Restarts(ctx context.Context, client *kube.Client) ([]Restart, error) {
 // mirrored is the annotation by which the kubelet shows the API server a static pod (k8s.io/kubernetes, pkg/kubelet/types).
 const mirrored = "kubernetes.io/config.mirror"
 
+// Is reports whether a pod is a static one: the kubelet runs it from a file, and the pod that the API server shows is its mirror.
+func Is(pod *corev1.Pod) bool {
+	_, static := pod.Annotations[mirrored]
+	return static
+}
+
 func restarts(pods []corev1.Pod, cluster string, since time.Time) []Restart {
 	var found []Restart
 	for _, pod := range pods {
-		if _, static := pod.Annotations[mirrored]; !static {
+		if !Is(&pod) {
 			continue
 		}
 		for _, status := range pod.Status.ContainerStatuses {
