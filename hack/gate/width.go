@@ -30,6 +30,8 @@ const (
 type Controller struct {
 	// Most is the largest width.
 	Most int
+	// Cores is how many cores the run may use.
+	Cores int
 	// Factor, unless it is 0, fixes by how much time limits are stretched.
 	Factor float64
 	// Speed is how many times slower this machine is than others even when nothing else runs on it (machine.Speed).
@@ -41,14 +43,15 @@ type Controller struct {
 	samples      []machine.Sample
 }
 
-// Begin returns the state that specs begin with, when provisioning took so many seconds; negative where a kept cluster is reused.
+// Begin returns the state that specs begin with, when provisioning took so many seconds; negative where a kept cluster is reused. Five
+// processes suit two quiet cores. Nobody who has passed is sent back, so that a width which is too large at first stays so for minutes.
 func (c *Controller) Begin(seconds float64) State {
 	now := c.now()
 	c.provisioning = seconds / UsualProvisioning.Seconds() / leisure
-	c.width, c.changed = c.Most, now
+	c.width, c.changed = min(c.Most, (5*c.Cores+1)/2), now
 	slowness := max(c.provisioning, c.slowness(now, steady))
 	if slowness > 1 {
-		c.width = max(1, int(float64(c.Most)/(slowness*slowness)))
+		c.width = max(1, int(float64(c.width)/(slowness*slowness)))
 	}
 	return c.state(now)
 }

@@ -47,7 +47,7 @@ func TestTheWidthToBeginWith(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			controller := &Controller{Most: 5}
+			controller := &Controller{Most: 5, Cores: 2}
 			run(controller, 20, c.during, 0, 0)
 			if got := controller.Begin(c.seconds); got != (State{Width: c.width, Factor: c.factor}) {
 				t.Errorf("%+v, want width %d and factor %g", got, c.width, c.factor)
@@ -57,7 +57,7 @@ func TestTheWidthToBeginWith(t *testing.T) {
 }
 
 func TestTheWidthFollowsTheMachine(t *testing.T) {
-	c := &Controller{Most: 5}
+	c := &Controller{Most: 5, Cores: 2}
 	run(c, 20, quiet, 0, 0)
 	c.Begin(20)
 	if got := run(c, 60, quiet, 5, 0); got.Width != 5 {
@@ -92,8 +92,18 @@ func TestTheWidthFollowsTheMachine(t *testing.T) {
 	}
 }
 
+func TestTheWidthToBeginWithFollowsTheCores(t *testing.T) {
+	for cores, want := range map[int]int{1: 3, 2: 5, 4: 8, 16: 8} {
+		c := &Controller{Most: 8, Cores: cores}
+		run(c, 20, quiet, 0, 0)
+		if got := c.Begin(20); got.Width != want {
+			t.Errorf("with %d cores the width is %d, want %d", cores, got.Width, want)
+		}
+	}
+}
+
 func TestTheWidthIsAtLeastOne(t *testing.T) {
-	c := &Controller{Most: 5}
+	c := &Controller{Most: 5, Cores: 2}
 	run(c, 20, busy, 0, 0)
 	c.Begin(1000)
 	if got := run(c, 100, busy, 1, 4); got.Width != 1 {
@@ -102,7 +112,7 @@ func TestTheWidthIsAtLeastOne(t *testing.T) {
 }
 
 func TestTheFactorFollowsUnlessFixed(t *testing.T) {
-	c := &Controller{Most: 5}
+	c := &Controller{Most: 5, Cores: 2}
 	run(c, 20, quiet, 0, 0)
 	c.Begin(20)
 	if got := run(c, 30, busy, 1, 0); got.Factor < 4 {
@@ -111,7 +121,7 @@ func TestTheFactorFollowsUnlessFixed(t *testing.T) {
 	if got := run(c, 60, quiet, 1, 0); got.Factor != 1 {
 		t.Errorf("the factor is %g on a quiet machine", got.Factor)
 	}
-	c = &Controller{Most: 5, Factor: 2}
+	c = &Controller{Most: 5, Cores: 2, Factor: 2}
 	if got := run(c, 30, busy, 1, 0); got.Factor != 2 {
 		t.Errorf("a fixed factor of 2 is %g", got.Factor)
 	}

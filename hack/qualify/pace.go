@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"mesh-conformance/hack/gate"
@@ -30,7 +31,7 @@ type pace struct {
 // startPace opens the gate of a job, enters its address there and measures until end is called. speed is what
 // machine.Speed returned.
 func startPace(ctx context.Context, job *kindconfig.Job, meter machine.Meter, factor, speed float64, say func(string, ...any)) (*pace, error) {
-	p := &pace{say: say, shown: gate.State{Width: job.Procs, Factor: 1}, controller: gate.Controller{Most: job.Procs, Factor: factor, Speed: speed}, done: make(chan struct{})}
+	p := &pace{say: say, shown: gate.State{Width: job.Procs, Factor: 1}, controller: gate.Controller{Most: job.Procs, Cores: runtime.NumCPU(), Factor: factor, Speed: speed}, done: make(chan struct{})}
 	recorder, err := machine.NewRecorder(job.Path(kindconfig.MachineFile))
 	if err != nil {
 		return nil, problem.Environment("cannot write", job.Path(kindconfig.MachineFile), "make it writable or set --output", err)
