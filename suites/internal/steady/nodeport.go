@@ -3,6 +3,8 @@ package steady
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -29,16 +31,33 @@ func Through(ctx context.Context, namespace, name, service string) *Requests {
 	return Start(ctx, name, Visitor{Visitor: visitor}, url)
 }
 
-// NodePort is how this machine reaches port 80 of a Service: no load balancer is needed for it.
-func NodePort(ctx context.Context, namespace, name string) (visitor echo.Visitor, url string) {
+// NodePort returns how this machine reaches port 80 of a Service by a port of the node, for which no load balancer is needed. It waits
+// until the node accepts connections to the port: before kube-proxy has written its rules, the node refuses them itself, which tells
+// nothing about the workload.
+func NodePort(ctx context.Context, namespace, name string) (visitor echo.Visitor, target string) {
 	GinkgoHelper()
 	service, err := kube.Getter[corev1.Service](namespace, name)(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	nodes, err := kube.Shared().Clientset.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	Expect(err).NotTo(HaveOccurred())
-	visitor.Address, url, err = reach(service, nodes.Items)
+	visitor.Address, target, err = reach(service, nodes.Items)
 	Expect(err).NotTo(HaveOccurred())
-	return visitor, url
+	Eventually(ctx, accepts, timing.Push(), timing.Poll).WithArguments(visitor.Address, target).
+		Should(Succeed(), "the node's port for Service %s/%s does not accept connections", namespace, name)
+	return visitor, target
+}
+
+// accepts returns why a connection to the port of a URL at an address is not accepted.
+func accepts(ctx context.Context, address, target string) error {
+	parsed, err := url.Parse(target)
+	if err != nil {
+		return err
+	}
+	conn, err := (&net.Dialer{Timeout: timing.Request()}).DialContext(ctx, "tcp", net.JoinHostPort(address, parsed.Port()))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 func reach(service *corev1.Service, nodes []corev1.Node) (address, url string, err error) {

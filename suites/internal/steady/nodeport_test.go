@@ -1,6 +1,7 @@
 package steady
 
 import (
+	"net"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,3 +32,24 @@ func TestReach(t *testing.T) {
 }
 
 func third(_, _ string, err error) error { return err }
+
+func TestAccepts(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://server:" + port + "/"
+	if err := accepts(t.Context(), "127.0.0.1", url); err != nil {
+		t.Errorf("a port that accepts connections: %v", err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := accepts(t.Context(), "127.0.0.1", url); err == nil {
+		t.Error("a port that refuses connections counts as one that accepts them")
+	}
+}
