@@ -19,7 +19,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  K8S=1.28 ISTIO=1.20.0 choose the cell (make matrix: K8S=1.25,1.28); ARGS="..." adds flags of `qualify run`.'
-	@echo '  On a slow machine: ARGS="--budget=60m" runs the set smoke where the whole suite would take longer.'
+	@echo '  On a slow machine: make conformance ARGS="--budget=60m" runs the set smoke where the whole suite would take longer.'
 	@echo '  Reports: _output/latest/report.html, of a matrix _output/latest/matrix.html'
 
 .PHONY: $(QUALIFY)

@@ -40,7 +40,7 @@ func (m *Matrix) VerdictAllowing(allowUndecided bool) error {
 		return problem.FailedSpecs(strings.Join(append(failed, undecided...), "; "))
 	case len(undecided) > 0:
 		return problem.Undecided(strings.Join(undecided, "; "),
-			"run these versions again on a less busy machine, or with --procs 1")
+			"run these versions again on a less busy machine")
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestVerdictOfUndecidedSpecs(t *testing.T) {
-	const remedy = "; run again on a less busy machine, or with --procs 1"
+	const remedy = "; run again on a less busy machine"
 	spec := func(doubt Doubt, lag *Lag) Spec { return Spec{State: StateUndecided, Doubt: doubt, Lag: lag} }
 	passed := Spec{State: StatePassed}
 	cases := []struct {

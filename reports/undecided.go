@@ -24,7 +24,7 @@ func remedy(r *Results) string {
 	if counts[DoubtStarved]+counts[DoubtRestart] == 0 {
 		return "run again"
 	}
-	return "run again on a less busy machine, or with --procs 1"
+	return "run again on a less busy machine"
 }
 
 // undecidedLine says how many specs are undecided, why, and what was the worst lag among those that ran out of time.

@@ -35,10 +35,10 @@ const (
 )
 
 // greedy is the share of the used processor time above which the build under test is what starves the machine, where the clusters use
-// at least half a core. In a quiet run istiod, agents and proxies together use a quarter, and at most two fifths for half a minute.
+// at least a fifth of a core. In a quiet run istiod, agents and proxies together use a quarter, and at most two fifths for half a minute.
 const (
 	greedy    = 0.5
-	leastUsed = 0.5
+	leastUsed = 0.2
 )
 
 // Between returns the lag from one moment to another: that of the samples that overlap the stretch.

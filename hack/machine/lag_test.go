@@ -80,7 +80,7 @@ func TestBySubject(t *testing.T) {
 		want string
 	}{
 		"nothing measured": {Lag{}, ""},
-		"most of little":   {Lag{Seconds: 30, Used: 0.2, Subject: 0.9}, ""},
+		"most of little":   {Lag{Seconds: 30, Used: 0.1, Subject: 0.9}, ""},
 		"a quarter":        {Lag{Seconds: 30, Used: 1, Subject: 0.25, Busiest: "envoy"}, ""},
 		"at the bound":     {Lag{Seconds: 30, Used: 1, Subject: greedy}, ""},
 		"most, the busiest unknown": {Lag{Seconds: 30, Used: 1, Subject: 0.9},

@@ -62,10 +62,19 @@ func (p *pace) begin(seconds float64) gate.State {
 	defer p.mutex.Unlock()
 	state := p.controller.Begin(seconds)
 	if state.Width < p.controller.Most || state.Factor > 1 {
-		p.say("%s: provisioning took %.0f s instead of %.0f s", described(state), seconds, gate.UsualProvisioning.Seconds())
+		p.say("%s: this machine has %d cores, %.0f threads per core run or wait for a core, a timer fires %.0f ms late, and %s",
+			described(state), p.controller.Cores, p.controller.Recent().Runnable, p.controller.Recent().Late, provisioningTime(seconds))
 	}
 	p.shown = state
 	return state
+}
+
+// provisioningTime says how long provisioning took; a negative number of seconds is that of a kept cluster.
+func provisioningTime(seconds float64) string {
+	if seconds < 0 {
+		return "the cluster was kept by an earlier run"
+	}
+	return fmt.Sprintf("provisioning took %.0f s (usual: %.0f s)", seconds, gate.UsualProvisioning.Seconds())
 }
 
 // muchLonger is by how much time limits grow until the user is told again.

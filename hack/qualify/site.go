@@ -218,7 +218,7 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 	if _, err := os.Stat(job.Path(kindconfig.ResultsFile)); err != nil {
 		s.crashed = true
 	} else if job.Filter == "" && !job.Reuse && ctx.Err() == nil && ranWhole(job) {
-		if err := rememberRun(s.at.cache, runOf(job, begun, time.Now())); err != nil {
+		if err := rememberRun(s.at.cache, runOf(job, s.speed, begun, time.Now())); err != nil {
 			s.say("the next estimate is made without this run: %v", err)
 		}
 	}
@@ -244,15 +244,15 @@ func ranWhole(job *kindconfig.Job) bool {
 	return os.IsNotExist(err) && loadErr == nil && results.Totals.NotRun == 0 && results.Totals.Total > 0
 }
 
-// runOf describes a run of the whole suite that began and ended at these moments. What cannot be read counts as 0, or as a quiet machine.
-func runOf(job *kindconfig.Job, begun, ended time.Time) wholeRun {
-	made := wholeRun{Kubernetes: reports.Minor(job.Cell.Kubernetes), Ended: ended.UTC().Truncate(time.Second), Slowness: 1}
+// runOf describes a run of the whole suite that began and ended at these moments, on a machine of a speed (machine.Speed). What cannot be read counts as 0, or as a quiet machine.
+func runOf(job *kindconfig.Job, speed float64, begun, ended time.Time) wholeRun {
+	made := wholeRun{Kubernetes: reports.Minor(job.Cell.Kubernetes), Ended: ended.UTC().Truncate(time.Second), Slowness: max(1, speed)}
 	if log, err := os.ReadFile(job.Path(provisioningLog)); err == nil {
 		made.Provisioning = provisioned(string(log))
 	}
 	made.Specs = max(0, ended.Sub(begun).Seconds()-made.Provisioning)
 	if samples, err := machine.Load(job.Path(kindconfig.MachineFile)); err == nil {
-		made.Slowness = machine.Between(samples, begun, ended).Slowness()
+		made.Slowness = max(made.Slowness, machine.Between(samples, begun, ended).Slowness())
 	}
 	return made
 }
