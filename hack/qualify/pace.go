@@ -63,14 +63,14 @@ func (p *pace) begin(seconds float64) gate.State {
 	state := p.controller.Begin(seconds)
 	if state.Width < p.controller.Most || state.Factor > 1 {
 		p.say("%s: this machine has %d cores, %.0f threads per core run or wait for a core, a timer fires %.0f ms late, and %s",
-			described(state), p.controller.Cores, p.controller.Recent().Runnable, p.controller.Recent().Late, provisioningTime(seconds))
+			described(state), p.controller.Cores, p.controller.Recent().Runnable, p.controller.Recent().Late, provisioningWords(seconds))
 	}
 	p.shown = state
 	return state
 }
 
-// provisioningTime says how long provisioning took; a negative number of seconds is that of a kept cluster.
-func provisioningTime(seconds float64) string {
+// provisioningWords says how long provisioning took; a negative number of seconds is that of a kept cluster.
+func provisioningWords(seconds float64) string {
 	if seconds < 0 {
 		return "the cluster was kept by an earlier run"
 	}
