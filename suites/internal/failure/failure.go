@@ -3,14 +3,17 @@ package failure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/diagnose"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/results"
@@ -39,6 +42,19 @@ func recordRestarts(ctx context.Context, began time.Time) {
 	}
 }
 
+// lostAPIServer reports whether the API server does not respond to the suite, and how, in one line. Any response is one.
+func lostAPIServer(ctx context.Context, client *kube.Client) (line string, is bool) {
+	ctx, cancel := context.WithTimeout(ctx, timing.Request())
+	defer cancel()
+	begun := time.Now()
+	err := client.Clientset.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	var status apierrors.APIStatus
+	if err == nil || errors.As(err, &status) {
+		return "", false
+	}
+	return deadline.Missed("the API server of cluster "+client.Name+" did not respond to /readyz", begun, "", err).Error(), true
+}
+
 // aftermath is how long a restart is felt, for example by leases and watches.
 const aftermath = 2 * time.Minute
 
@@ -65,6 +81,11 @@ func Dump(ctx context.Context, namespaces []string) {
 	taken = attempt
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics())
 	defer cancel()
+	if line, lost := lostAPIServer(ctx, kube.Shared()); lost {
+		ginkgo.AddReportEntry(results.EntryLost, line, ginkgo.ReportEntryVisibilityNever)
+		ginkgo.GinkgoWriter.Printf("no diagnostics: %s\n", line)
+		return
+	}
 	recordRestarts(ctx, report.StartTime)
 	dir, err := diagnose.Spec(ctx, kube.Shared(), job.Path(kindconfig.DiagnosticsDir), id, slices.Compact(namespaces), report.StartTime)
 	if err != nil {

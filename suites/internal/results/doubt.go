@@ -36,6 +36,9 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 	text := failureText(spec)
 	waited, ranOut := ranOutOfTime(spec.State, text)
 	lost, isLost := lostConnection(text)
+	if said, found := foundLost(spec); found && !isLost && ranOut {
+		lost, isLost = "the suite lost its connection to the API server: "+said, true
+	}
 	from, to := stretchOf(spec, waited)
 	lag := machine.Between(samples, from, to)
 	why, starved := lag.Starved()

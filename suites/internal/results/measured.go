@@ -22,6 +22,9 @@ const (
 	// EntryRestart holds one line about a restart of the Kubernetes control plane in the spec's cluster before the
 	// spec failed, such as "kube-apiserver restarted at 12:03:04 (exit code 137)". A spec may have several.
 	EntryRestart = "restart"
+	// EntryLost holds one line about a connection of the suite's own that was found broken right after the spec failed, such as "the API
+	// server of cluster a did not respond to /readyz within 10s".
+	EntryLost = "lost"
 )
 
 // waitedForGate is the time that a spec waited for the driver's gate. Ginkgo counts it as the spec's own.
@@ -36,6 +39,16 @@ func waitedForGate(spec types.SpecReport) time.Duration {
 		}
 	}
 	return min(waited, max(0, spec.RunTime))
+}
+
+// foundLost returns the line of the spec's report about a broken connection of the suite's own.
+func foundLost(spec types.SpecReport) (line string, is bool) {
+	for _, entry := range spec.ReportEntries {
+		if said := strings.TrimSpace(entry.StringRepresentation()); entry.Name == EntryLost && said != "" {
+			return said, true
+		}
+	}
+	return "", false
 }
 
 // restartsBefore are the restarts of the Kubernetes control plane that the spec's report tells of.
