@@ -31,8 +31,8 @@ type Job struct {
 	Kubeconfig string `json:"kubeconfig"`
 	// Lock is held by the driver: when it comes free, the driver is gone and the suite ends itself.
 	Lock string `json:"lock"`
-	// Gate is the address of the driver's gate, which lets as many processes run specs at once as the machine carries; empty
-	// where there is none.
+	// Gate is the address of the driver's gate, which lets as many processes run specs at once as the machine carries;
+	// empty where there is none.
 	Gate string `json:"gate,omitempty"`
 	// Keep leaves the cluster running at the end, Reuse takes one that an earlier run kept.
 	Keep  bool `json:"keep"`

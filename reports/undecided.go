@@ -114,8 +114,8 @@ func (m Machine) words() string {
 	return line
 }
 
-// machineOf describes the lag of the machine while a failed or undecided spec ran, and how long the spec waited at the gate; empty
-// for every other spec, because its outcome does not depend on the lag.
+// machineOf describes the lag of the machine while a failed or undecided spec ran, and how long the spec waited at
+// the gate; empty for every other spec, because its outcome does not depend on the lag.
 func machineOf(spec Spec) string {
 	if spec.State != StateFailed && spec.State != StateUndecided {
 		return ""

@@ -22,8 +22,8 @@ type passage struct {
 // passed is empty while this process runs no spec.
 var passed passage
 
-// A process passes the gate before each single spec, and once before the specs of an Ordered container, because such a container
-// keeps its cluster and its workloads between its specs.
+// A process passes the gate before each single spec, and once before the specs of an Ordered container, because such
+// a container keeps its cluster and its workloads between its specs.
 var _ = BeforeEach(func(ctx SpecContext) {
 	job := session.Job()
 	if job.Gate == "" {
@@ -38,8 +38,8 @@ var _ = BeforeEach(func(ctx SpecContext) {
 	DeferCleanup(func() { passed.over = true })
 }, OncePerOrdered, PollProgressAfter(0))
 
-// The place is given back after everything that the specs left has been cleaned up: Ginkgo runs a container's cleanups after those of
-// its BeforeEach nodes.
+// The place is given back after everything that the specs left has been cleaned up: Ginkgo runs a container's
+// cleanups after those of its BeforeEach nodes.
 var _ = ReportAfterEach(func(SpecReport) {
 	if passed.over {
 		leaveGate()

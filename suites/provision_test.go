@@ -113,8 +113,8 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 	return facts, nil
 }
 
-// begin tells the driver how many seconds provisioning took, a negative number where a kept cluster is reused, and returns how many
-// processes may run specs at first.
+// begin tells the driver how many seconds provisioning took, a negative number where a kept cluster is reused, and
+// returns how many processes may run specs at first.
 func begin(ctx context.Context, job *kindconfig.Job, seconds float64) (width int, err error) {
 	if job.Gate == "" {
 		return job.Procs, nil

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Keepers is a control group of the processes that keep a run going: the driver, the suite and a private engine. They use little, but
-// whatever they do late delays every cluster. Beside clusters that weigh more than one thread each, threads outside a group have been
-// seen to wait for 100 ms on average, and once for two seconds.
+// Keepers is a control group of the processes that keep a run going: the driver, the suite and a private engine.
+// They use little, but whatever they do late delays every cluster. Beside clusters that weigh more than one thread
+// each, threads outside a group have been seen to wait for 100 ms on average, and once for two seconds.
 type Keepers struct {
 	in  hierarchy
 	dir string
@@ -23,18 +23,21 @@ type Keepers struct {
 	proc string
 }
 
-// keepersName returns the name of the control group for driver, suite and engine, from the name of the control group of their clusters.
+// keepersName returns the name of the control group for driver, suite and engine, from the name of the control group
+// of their clusters.
 func keepersName(clusters string) string { return clusters + "-keepers" }
 
-// OpenKeepers makes the group that belongs to a group of clusters, for example "/mesh-conformance-1a2b3c4d", or takes over the one that
-// a killed run left, and moves processes into it. What they start later is in it, too, unless it is put elsewhere.
+// OpenKeepers makes the group that belongs to a group of clusters, for example "/mesh-conformance-1a2b3c4d", or
+// takes over the one that a killed run left, and moves processes into it. What they start later is in it, too,
+// unless it is put elsewhere.
 func OpenKeepers(root, clusters string, pids ...int) (*Keepers, error) {
 	in, err := find(root)
 	if err != nil {
 		return nil, err
 	}
 	if in.unified {
-		// On version 2 a process that leaves its group leaves the limits of its session or container, too, those of memory included.
+		// On version 2 a process that leaves its group leaves the limits of its session or container, too, those of memory
+		// included.
 		return &Keepers{}, nil
 	}
 	return openKeepers(in, "/proc", clusters, pids)
@@ -67,9 +70,11 @@ func openKeepers(in hierarchy, proc, clusters string, pids []int) (*Keepers, err
 			continue
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("move process %d into the control group of driver and engine: %w", pid, err), k.Close())
+			return nil, errors.Join(k.Close(),
+				fmt.Errorf("move process %d into the control group of driver and engine: %w", pid, err))
 		}
-		// A process that a killed run left in this group goes to the top of the hierarchy at the end, because its first group is unknown.
+		// A process that a killed run left in this group goes to the top of the hierarchy at the end, because its first
+		// group is unknown.
 		if from == k.dir {
 			from = in.dir
 		}
@@ -99,7 +104,8 @@ func (k *Keepers) groupOf(pid int) (string, error) {
 	return "", fmt.Errorf("process %d is in no control group of processors", pid)
 }
 
-// Close moves each process back to where it came from, and what they started to the top of the hierarchy, and removes the group.
+// Close moves each process back to where it came from, and what they started to the top of the hierarchy, and
+// removes the group.
 func (k *Keepers) Close() error {
 	if k.dir == "" {
 		return nil

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Usage returns the processor time that the processes of a group of the first level, for example "/mesh-conformance-1a2b3c4d", and of
-// all groups below it have used so far. The error says why the machine does not tell.
+// Usage returns the processor time that the processes of a group of the first level, for example
+// "/mesh-conformance-1a2b3c4d", and of all groups below it have used so far. The error says why the machine does not
+// tell.
 func Usage(root, group string) (time.Duration, error) {
 	// Version 1 accounts apart from the cpu controller, unless both are mounted together.
 	for _, name := range []string{"cpuacct", "cpu,cpuacct", "cpuacct,cpu"} {

@@ -181,8 +181,8 @@ func CgroupOf(options Options) (string, error) {
 	return at.cgroup(), nil
 }
 
-// Cgroup is the path, below the root of a hierarchy of control groups, of the group that holds the containers of a private engine;
-// empty for an engine that was only found.
+// Cgroup is the path, below the root of a hierarchy of control groups, of the group that holds the containers of a
+// private engine; empty for an engine that was only found.
 func (e *Engine) Cgroup() string {
 	if !e.Private {
 		return ""
@@ -190,8 +190,8 @@ func (e *Engine) Cgroup() string {
 	return e.layout.cgroup()
 }
 
-// Processes returns the ids of the processes that a private engine consists of, its containers left out; none for an engine that was only
-// found.
+// Processes returns the ids of the processes that a private engine consists of, its containers left out; none for an
+// engine that was only found.
 func (e *Engine) Processes() []int {
 	if !e.Private {
 		return nil

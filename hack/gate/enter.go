@@ -14,10 +14,12 @@ import (
 // errClosed is the end of a gate, which is the end of the driver.
 var errClosed = errors.New("the driver has closed the gate")
 
-// Enter waits until the gate gives a place to run what, and returns how long that took. follow is called with the gate's state as soon as
-// the place is given, and whenever the factor changes afterwards, from another goroutine. The place is held until leave is called, or
-// the process ends.
-func Enter(ctx context.Context, address, what string, follow func(State)) (leave func(), waited time.Duration, err error) {
+// Enter waits until the gate gives a place to run what, and returns how long that took. follow is called with the
+// gate's state as soon as the place is given, and whenever the factor changes afterwards, from another goroutine.
+// The place is held until leave is called, or the process ends.
+func Enter(
+	ctx context.Context, address, what string, follow func(State),
+) (leave func(), waited time.Duration, err error) {
 	begun := time.Now()
 	leave, err = connect(ctx, address, request{For: what}, follow)
 	if err != nil {
@@ -26,8 +28,8 @@ func Enter(ctx context.Context, address, what string, follow func(State)) (leave
 	return leave, time.Since(begun), err
 }
 
-// Follow calls follow with the gate's state, and from another goroutine whenever the factor changes, until stop is called. It asks for
-// no place.
+// Follow calls follow with the gate's state, and from another goroutine whenever the factor changes, until stop is
+// called. It asks for no place.
 func Follow(ctx context.Context, address string, follow func(State)) (stop func(), err error) {
 	stop, err = connect(ctx, address, request{}, follow)
 	if err != nil {
@@ -67,8 +69,8 @@ func connect(ctx context.Context, address string, what request, follow func(Stat
 	return func() { _ = conn.Close(); <-done }, nil
 }
 
-// Provisioned tells the gate how many seconds it took to make the shared cluster ready, a negative number where a kept cluster is
-// reused, and returns the state that specs begin with.
+// Provisioned tells the gate how many seconds it took to make the shared cluster ready, a negative number where a
+// kept cluster is reused, and returns the state that specs begin with.
 func Provisioned(ctx context.Context, address string, seconds float64) (State, error) {
 	conn, lines, err := ask(ctx, address, request{Provisioned: seconds})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package gate lets as many Ginkgo processes run specs at once as the machine carries. The driver holds the gate; a process of the
-// suite passes it before each container or single spec, and holds its place until that has ended.
+// Package gate lets as many Ginkgo processes run specs at once as the machine carries. The driver holds the gate; a
+// process of the suite passes it before each container or single spec, and holds its place until that has ended.
 package gate
 
 import (
@@ -57,8 +57,8 @@ type place struct {
 	granted bool
 }
 
-// Listen opens a gate of a state. provisioned is called once the suite has made the shared cluster ready, with the seconds that this
-// took, or a negative number where a kept cluster is reused.
+// Listen opens a gate of a state. provisioned is called once the suite has made the shared cluster ready, with the
+// seconds that this took, or a negative number where a kept cluster is reused.
 func Listen(state State, provisioned func(seconds float64) State) (*Gate, error) {
 	// Paths of unix sockets end at 108 bytes, and a run's folder may have a longer one.
 	folder, err := os.MkdirTemp("", "mc-")
@@ -70,7 +70,10 @@ func Listen(state State, provisioned func(seconds float64) State) (*Gate, error)
 		_ = os.RemoveAll(folder)
 		return nil, fmt.Errorf("open the gate's socket: %w", err)
 	}
-	g := &Gate{listener: listener, folder: folder, provisioned: provisioned, state: state, holding: map[*place]bool{}, followers: map[*place]bool{}}
+	g := &Gate{
+		listener: listener, folder: folder, provisioned: provisioned, state: state,
+		holding: map[*place]bool{}, followers: map[*place]bool{},
+	}
 	go g.serve()
 	return g, nil
 }

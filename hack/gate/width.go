@@ -15,12 +15,13 @@ const (
 	crowded, calm = 1.25, 0.8
 	// window is the stretch by whose lag the width shrinks, and settle how long a change of it is given to show.
 	window, settle = 10 * time.Second, 10 * time.Second
-	// leave is the stretch that must be calm before the width grows. It is longer, because a slow machine is calm for some seconds whenever
-	// its one process waits for something, and nobody who has passed is sent back.
+	// leave is the stretch that must be calm before the width grows. It is longer, because a slow machine is calm for
+	// some seconds whenever its one process waits for something, and nobody who has passed is sent back.
 	leave = time.Minute
 	// steady is the stretch by whose lag time limits are stretched: long enough not to follow each peak.
 	steady = 30 * time.Second
-	// mostFactor is the largest factor: limits of waits are minutes, and ten times that is enough to see that nothing moves.
+	// mostFactor is the largest factor: limits of waits are minutes, and ten times that is enough to see that nothing
+	// moves.
 	mostFactor = 10
 	// leisure is how many times its usual time provisioning may take before the machine counts as slow.
 	leisure = 1.6
@@ -43,8 +44,9 @@ type Controller struct {
 	samples      []machine.Sample
 }
 
-// Begin returns the state that specs begin with, when provisioning took so many seconds; negative where a kept cluster is reused. Five
-// processes suit two quiet cores. Nobody who has passed is sent back, so that a width which is too large at first stays so for minutes.
+// Begin returns the state that specs begin with, when provisioning took so many seconds; negative where a kept
+// cluster is reused. Five processes suit two quiet cores. Nobody who has passed is sent back, so that a width which
+// is too large at first stays so for minutes.
 func (c *Controller) Begin(seconds float64) State {
 	now := c.now()
 	c.provisioning = seconds / UsualProvisioning.Seconds() / leisure
@@ -56,8 +58,8 @@ func (c *Controller) Begin(seconds float64) State {
 	return c.state(now)
 }
 
-// Next takes a sample in and returns the state from now on. holding and waiting count the processes that hold a place, and that
-// wait for one.
+// Next takes a sample in and returns the state from now on. holding and waiting count the processes that hold a
+// place, and that wait for one.
 func (c *Controller) Next(sample machine.Sample, holding, waiting int) State {
 	now := sample.At
 	c.samples = append(c.samples, sample)

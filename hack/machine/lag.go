@@ -14,8 +14,8 @@ type Lag struct {
 	Worst float64 `json:"worst"`
 	// Runnable is the mean number of threads per core that ran or waited for a core.
 	Runnable float64 `json:"runnable"`
-	// Used is how many cores the run's clusters used on average. Subject is the share of that, from 0 to 1, that the build under test used;
-	// Busiest names its busiest program.
+	// Used is how many cores the run's clusters used on average. Subject is the share of that, from 0 to 1, that the
+	// build under test used; Busiest names its busiest program.
 	Used    float64 `json:"used"`
 	Subject float64 `json:"subject"`
 	Busiest string  `json:"busiest,omitempty"`
@@ -24,18 +24,21 @@ type Lag struct {
 }
 
 const (
-	// usualRunnable is the number of runnable threads per core that a quiet run with five processes on two cores does not exceed
-	// for long: its mean is 10 to 20, and for some seconds it is 45. Runs that failed for no fault of the product had 45 to 60 throughout.
+	// usualRunnable is the number of runnable threads per core that a quiet run with five processes on two cores does
+	// not exceed for long: its mean is 10 to 20, and for some seconds it is 45. Runs that failed for no fault of the
+	// product had 45 to 60 throughout.
 	usualRunnable = 30.0
-	// usualLate is such a run's lateness in milliseconds at most, and latePerFactor what each further multiple of slowness adds: under a
-	// quota of half a core a ticker of 50 ms is 35 ms late, and provisioning takes four times as long.
+	// usualLate is such a run's lateness in milliseconds at most, and latePerFactor what each further multiple of
+	// slowness adds: under a quota of half a core a ticker of 50 ms is 35 ms late, and provisioning takes four times as
+	// long.
 	usualLate, latePerFactor = 5.0, 10.0
 	// tolerance is how many times slower than its limits allow for a machine may be before a time-out says nothing.
 	tolerance = 1.5
 )
 
-// greedy is the share of the used processor time above which the build under test is what starves the machine, where the clusters use
-// at least a fifth of a core. In a quiet run istiod, agents and proxies together use a quarter, and at most two fifths for half a minute.
+// greedy is the share of the used processor time above which the build under test is what starves the machine, where
+// the clusters use at least a fifth of a core. In a quiet run istiod, agents and proxies together use a quarter, and
+// at most two fifths for half a minute.
 const (
 	greedy    = 0.5
 	leastUsed = 0.2
@@ -74,7 +77,8 @@ func Between(samples []Sample, from, to time.Time) Lag {
 	return lag
 }
 
-// Load is how busy the machine is in comparison with a quiet run of five processes on two cores, whose load stays below 1.
+// Load is how busy the machine is in comparison with a quiet run of five processes on two cores, whose load stays
+// below 1.
 func (l Lag) Load() float64 {
 	return max(0, l.Runnable/usualRunnable, 1+(l.Late-usualLate)/latePerFactor)
 }
@@ -82,8 +86,8 @@ func (l Lag) Load() float64 {
 // Slowness estimates how many times longer the machine takes than in a quiet run; at least 1.
 func (l Lag) Slowness() float64 { return max(1, l.Load()) }
 
-// Starved reports whether a wait that ran out in the stretch says nothing about the product, because the machine was slower than the
-// wait's limit allowed for. why says so in words for a report.
+// Starved reports whether a wait that ran out in the stretch says nothing about the product, because the machine was
+// slower than the wait's limit allowed for. why says so in words for a report.
 func (l Lag) Starved() (why string, starved bool) {
 	if l.Seconds == 0 || l.Slowness() <= tolerance*l.Factor {
 		return "", false
@@ -93,13 +97,14 @@ func (l Lag) Starved() (why string, starved bool) {
 		l.Slowness(), l.Factor, l.Runnable, l.Late), true
 }
 
-// BySubject reports whether the build under test itself is what used the processors, and how, in words for a report. Then a time-out
-// on a starved machine is the product's failure.
+// BySubject reports whether the build under test itself is what used the processors, and how, in words for a report.
+// Then a time-out on a starved machine is the product's failure.
 func (l Lag) BySubject() (how string, is bool) {
 	if l.Subject <= greedy || l.Used < leastUsed {
 		return "", false
 	}
-	how = fmt.Sprintf("processes of the build under test used %.0f %% of the processor time that the clusters used", 100*l.Subject)
+	how = fmt.Sprintf("processes of the build under test used %.0f %% of the processor time that the clusters used",
+		100*l.Subject)
 	if l.Busiest != "" {
 		how += ", most of it " + l.Busiest
 	}

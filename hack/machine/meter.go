@@ -29,8 +29,8 @@ type Meter struct {
 	Cores int
 	// Builds, if set, lists the ids of the threads of builds, whose waiting slows nothing else down.
 	Builds func() ([]string, error)
-	// Clusters, if set, returns the processor time that all clusters of the run have used so far. Without it, shares are of what the whole
-	// machine has used.
+	// Clusters, if set, returns the processor time that all clusters of the run have used so far. Without it, shares
+	// are of what the whole machine has used.
 	Clusters func() (time.Duration, error)
 }
 
@@ -109,7 +109,8 @@ func (m Meter) sample(ctx context.Context) (Sample, bool) {
 	}
 }
 
-// runnable reads how many threads of the machine run or wait for a core, this one left out; 0 where the kernel does not tell.
+// runnable reads how many threads of the machine run or wait for a core, this one left out; 0 where the kernel does
+// not tell.
 func (m Meter) runnable() int {
 	content, err := os.ReadFile(filepath.Join(m.Proc, "loadavg"))
 	if err != nil {
@@ -145,7 +146,8 @@ func (m Meter) runnableBuilds() int {
 	return count
 }
 
-// stalled reads for how long some thread has waited for a core since the machine started; -1 where the kernel does not tell.
+// stalled reads for how long some thread has waited for a core since the machine started; -1 where the kernel does
+// not tell.
 func (m Meter) stalled() time.Duration {
 	content, err := os.ReadFile(filepath.Join(m.Proc, "pressure", "cpu"))
 	if err != nil {

@@ -10,14 +10,16 @@ import (
 	"time"
 )
 
-// reference is how long one round of speedWork takes on the machine whose times count as usual: two cores of 2025's servers, quiet.
+// reference is how long one round of speedWork takes on the machine whose times count as usual: two cores of 2025's
+// servers, quiet.
 const reference = 30 * time.Millisecond
 
 // speedRounds is how often the work is done; the fastest round counts, because other programs slow down the others.
 const speedRounds = 5
 
-// Speed does a fixed amount of work, and returns how many times longer it took than on the machine whose times count as usual; at
-// least 1. It measures the machine itself (an emulated one, one whose memory is slow), not how busy it is.
+// Speed does a fixed amount of work, and returns how many times longer it took than on the machine whose times count
+// as usual; at least 1. It measures the machine itself (an emulated one, one whose memory is slow), not how busy it
+// is.
 func Speed() float64 {
 	best := time.Duration(math.MaxInt64)
 	for range speedRounds {

@@ -9,10 +9,12 @@ import (
 	"time"
 )
 
-// subjectPrograms are the processes of an Istio build, by the first 15 bytes of their names, which is all that the kernel keeps.
+// subjectPrograms are the processes of an Istio build, by the first 15 bytes of their names, which is all that the
+// kernel keeps.
 var subjectPrograms = []string{"pilot-discovery", "pilot-agent", "envoy", "istioctl", "install-cni", "istio-cni"}
 
-// tickRate is the unit of processor times in the kernel's process files: USER_HZ, 100 a second on every architecture of Go's.
+// tickRate is the unit of processor times in the kernel's process files: USER_HZ, 100 a second on every architecture
+// of Go's.
 const tickRate = 100
 
 // usage is the processor time that was used up to a moment.
@@ -24,7 +26,8 @@ type usage struct {
 	of map[process]time.Duration
 }
 
-// process tells a process from a later one with the same id by the time at which it started, in ticks since the machine did.
+// process tells a process from a later one with the same id by the time at which it started, in ticks since the
+// machine did.
 type process struct {
 	pid     string
 	started string

@@ -13,7 +13,8 @@ import (
 	"mesh-conformance/kindconfig"
 )
 
-// pace lets a suite do as much at once as the machine carries: it measures the machine, writes that down, and sets the gate.
+// pace lets a suite do as much at once as the machine carries: it measures the machine, writes that down, and sets
+// the gate.
 type pace struct {
 	gate     *gate.Gate
 	recorder *machine.Recorder
@@ -30,15 +31,22 @@ type pace struct {
 
 // startPace opens the gate of a job, enters its address there and measures until end is called. speed is what
 // machine.Speed returned.
-func startPace(ctx context.Context, job *kindconfig.Job, meter machine.Meter, factor, speed float64, say func(string, ...any)) (*pace, error) {
-	p := &pace{say: say, shown: gate.State{Width: job.Procs, Factor: 1}, controller: gate.Controller{Most: job.Procs, Cores: runtime.NumCPU(), Factor: factor, Speed: speed}, done: make(chan struct{})}
+func startPace(
+	ctx context.Context, job *kindconfig.Job, meter machine.Meter, factor, speed float64, say func(string, ...any),
+) (*pace, error) {
+	p := &pace{
+		say: say, shown: gate.State{Width: job.Procs, Factor: 1}, done: make(chan struct{}),
+		controller: gate.Controller{Most: job.Procs, Cores: runtime.NumCPU(), Factor: factor, Speed: speed},
+	}
 	recorder, err := machine.NewRecorder(job.Path(kindconfig.MachineFile))
 	if err != nil {
-		return nil, problem.Environment("cannot write", job.Path(kindconfig.MachineFile), "make it writable or set --output", err)
+		return nil, problem.Environment("cannot write", job.Path(kindconfig.MachineFile),
+			"make it writable or set --output", err)
 	}
 	p.recorder = recorder
 	if p.gate, err = gate.Listen(gate.State{Width: job.Procs, Factor: 1}, p.begin); err != nil {
-		return nil, errors.Join(problem.Environment("cannot open the gate between driver and suite", "", "make TMPDIR writable", err), recorder.Close())
+		return nil, errors.Join(recorder.Close(),
+			problem.Environment("cannot open the gate between driver and suite", "", "make TMPDIR writable", err))
 	}
 	job.Gate = p.gate.Address()
 	ctx, p.stop = context.WithCancel(ctx)
@@ -62,8 +70,9 @@ func (p *pace) begin(seconds float64) gate.State {
 	defer p.mutex.Unlock()
 	state := p.controller.Begin(seconds)
 	if state.Width < p.controller.Most || state.Factor > 1 {
-		p.say("%s: this machine has %d cores, %.0f threads per core run or wait for a core, a timer fires %.0f ms late, and %s",
-			described(state), p.controller.Cores, p.controller.Recent().Runnable, p.controller.Recent().Late, provisioningWords(seconds))
+		recent := p.controller.Recent()
+		p.say("%s: this machine has %d cores, %.0f threads per core run or wait for a core, a timer fires %.0f ms late, "+
+			"and %s", described(state), p.controller.Cores, recent.Runnable, recent.Late, provisioningWords(seconds))
 	}
 	p.shown = state
 	return state

@@ -88,8 +88,8 @@ func addPlaceFlags(cmd *cobra.Command, cache, output *string) {
 	cmd.Flags().StringVar(output, "output", "", "folder that runs write to (default: _output of the checkout)")
 }
 
-// defaultProcs lets the three lanes of Gateway API tests and two of features run side by side: with four the two cores are
-// idle for a tenth of the time, with more specs wait for them.
+// defaultProcs lets the three lanes of Gateway API tests and two of features run side by side: with four the two
+// cores are idle for a tenth of the time, with more specs wait for them.
 const defaultProcs = 5
 
 // run does one run and gives its folder, which is empty where it did not come that far.

@@ -150,8 +150,9 @@ type suite struct {
 	listing *kindconfig.Listing
 }
 
-// prepare builds a cell and, beside it, the suite. A suite that does not compile is reported at once, and builds that are under way
-// end before prepare returns, so that their products are kept. Filters that select nothing end the builds.
+// prepare builds a cell and, beside it, the suite. A suite that does not compile is reported at once, and builds
+// that are under way end before prepare returns, so that their products are kept. Filters that select nothing end
+// the builds.
 func (s *site) prepare(ctx context.Context, o runOptions, build func(context.Context) error) (made suite, err error) {
 	building, stop := context.WithCancel(ctx)
 	defer stop()
@@ -244,7 +245,8 @@ func ranWhole(job *kindconfig.Job) bool {
 	return os.IsNotExist(err) && loadErr == nil && results.Totals.NotRun == 0 && results.Totals.Total > 0
 }
 
-// runOf describes a run of the whole suite that began and ended at these moments, on a machine of a speed (machine.Speed). What cannot be read counts as 0, or as a quiet machine.
+// runOf describes a run of the whole suite that began and ended at these moments, on a machine of a speed
+// (machine.Speed). What cannot be read counts as 0, or as a quiet machine.
 func runOf(job *kindconfig.Job, speed float64, begun, ended time.Time) wholeRun {
 	made := wholeRun{Kubernetes: reports.Minor(job.Cell.Kubernetes), Ended: ended.UTC().Truncate(time.Second), Slowness: max(1, speed)}
 	if log, err := os.ReadFile(job.Path(provisioningLog)); err == nil {
@@ -257,8 +259,8 @@ func runOf(job *kindconfig.Job, speed float64, begun, ended time.Time) wholeRun 
 	return made
 }
 
-// weigh gives the clusters of a private engine a weight by their number, and driver, suite and engine the same, until the returned
-// function is called.
+// weigh gives the clusters of a private engine a weight by their number, and driver, suite and engine the same,
+// until the returned function is called.
 func (s *site) weigh(ctx context.Context) (stop func()) {
 	group := s.engine.Cgroup()
 	if group == "" {

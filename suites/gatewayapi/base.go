@@ -35,7 +35,8 @@ var (
 )
 
 // newSuite is upstream's suite as one spec uses it: all features, upstream's default timeouts, which a slow machine
-// stretches, three successes in a row, and, as in Istio's own run, no pool of static addresses. Setup is never called on it: apply does that once for all processes.
+// stretches, three successes in a row, and, as in Istio's own run, no pool of static addresses. Setup is never
+// called on it: apply does that once for all processes.
 func newSuite(c *kube.Client) *suite.ConformanceTestSuite {
 	// An empty TimeoutConfig would leave RequiredConsecutiveSuccesses at 0 (gateway-api pull request 5036).
 	s := suite.New(suite.Options{

@@ -13,16 +13,17 @@ import (
 	"mesh-conformance/suites/internal/timing"
 )
 
-// patientDNS is a strategic merge patch of kubeadm's Deployment coredns. On a starved node, kubeadm's probes restart CoreDNS after
-// 50 s and withdraw its endpoints after three probes that got no answer within a second. kubeadm has no patch for it.
+// patientDNS is a strategic merge patch of kubeadm's Deployment coredns. On a starved node, kubeadm's probes restart
+// CoreDNS after 50 s and withdraw its endpoints after three probes that got no answer within a second. kubeadm has
+// no patch for it.
 const patientDNS = `{"spec": {"template": {"spec": {"containers": [{
   "name": "coredns",
   "livenessProbe": {"timeoutSeconds": 60, "failureThreshold": 60},
   "readinessProbe": {"timeoutSeconds": 60, "failureThreshold": 60}
 }]}}}}`
 
-// makeDNSPatient gives CoreDNS probes that only restart it when it hangs. Before the node is ready this replaces pods that have
-// not started yet.
+// makeDNSPatient gives CoreDNS probes that only restart it when it hangs. Before the node is ready this replaces
+// pods that have not started yet.
 func makeDNSPatient(ctx context.Context, client *kube.Client) error {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())

@@ -1,5 +1,5 @@
-// Package deadline words the errors of waits that ended without their condition: what did not happen, within which time, and
-// what was seen last.
+// Package deadline words the errors of waits that ended without their condition: what did not happen, within which
+// time, and what was seen last.
 package deadline
 
 import (
@@ -11,9 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// Missed returns the error of a wait that began at a moment and ended without its condition. what is a clause with "did not",
-// for example "deployment a/b did not become available". seen is the state that the wait saw last; "" where it saw none.
-// cause is why the wait ended. For a deadline the error reads, for example, "istiod did not become ready within 2m0s; last seen: 0 of 1 pods".
+// Missed returns the error of a wait that began at a moment and ended without its condition. what is a clause with
+// "did not", for example "deployment a/b did not become available". seen is the state that the wait saw last; ""
+// where it saw none. cause is why the wait ended. For a deadline the error reads, for example, "istiod did not
+// become ready within 2m0s; last seen: 0 of 1 pods".
 func Missed(what string, began time.Time, seen string, cause error) error {
 	return &missed{what: what, after: time.Since(began), seen: seen, cause: cause}
 }

@@ -28,8 +28,8 @@ var lists = &results.Lists{}
 // Know has what fails as it is known to not be diagnosed: its message has been seen, and its reason is in the list.
 func Know(expected *results.Lists) { lists = expected }
 
-// recordRestarts adds a report entry for each restart of the cluster's control plane that can explain a failure of the current
-// spec: one during the spec, or so shortly before it that waits of the spec still felt it.
+// recordRestarts adds a report entry for each restart of the cluster's control plane that can explain a failure of
+// the current spec: one during the spec, or so shortly before it that waits of the spec still felt it.
 func recordRestarts(ctx context.Context, began time.Time) {
 	restarted, err := staticpod.Restarts(ctx, kube.Shared())
 	if err != nil {
@@ -42,7 +42,8 @@ func recordRestarts(ctx context.Context, began time.Time) {
 	}
 }
 
-// lostAPIServer reports whether the API server does not respond to the suite, and how, in one line. Any response is one.
+// lostAPIServer reports whether the API server does not respond to the suite, and how, in one line. Any response is
+// one.
 func lostAPIServer(ctx context.Context, client *kube.Client) (line string, is bool) {
 	ctx, cancel := context.WithTimeout(ctx, timing.Request())
 	defer cancel()

@@ -16,9 +16,9 @@ import (
 // readTries bounds how often a read is sent in all.
 const readTries = 3
 
-// readAgain returns a RoundTripper that sends a read of the API server again after the connection was lost or did not come to
-// be: neither says anything about the product. client-go does so for a connection that is reset, but not for one
-// that its health check or a handshake gave up. Writes and streams are never sent twice.
+// readAgain returns a RoundTripper that sends a read of the API server again after the connection was lost or did
+// not come to be: neither says anything about the product. client-go does so for a connection that is reset, but not
+// for one that its health check or a handshake gave up. Writes and streams are never sent twice.
 func readAgain(next http.RoundTripper) http.RoundTripper { return &again{next: next} }
 
 type again struct{ next http.RoundTripper }
@@ -42,7 +42,8 @@ func (a *again) RoundTrip(request *http.Request) (*http.Response, error) {
 // WrappedRoundTripper lets client-go look behind it (k8s.io/apimachinery/pkg/util/net, RoundTripperWrapper).
 func (a *again) WrappedRoundTripper() http.RoundTripper { return a.next }
 
-// isRead reports whether a request may be sent twice: a GET that neither runs a command in a pod nor opens a stream to one.
+// isRead reports whether a request may be sent twice: a GET that neither runs a command in a pod nor opens a stream
+// to one.
 func isRead(request *http.Request) bool {
 	if request.Method != http.MethodGet || request.Header.Get("Upgrade") != "" {
 		return false

@@ -64,8 +64,9 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 	return Finding{State: reports.StateFailed}
 }
 
-// Doubtful reports whether an error outside of specs, such as one of provisioning, says nothing about the product, and why: time ran
-// out on a starved machine that the build under test did not starve itself, or the suite lost its connection. The error came at a moment.
+// Doubtful reports whether an error outside of specs, such as one of provisioning, says nothing about the product,
+// and why: time ran out on a starved machine that the build under test did not starve itself, or the suite lost its
+// connection. The error came at a moment.
 func Doubtful(text string, samples []machine.Sample, begun, came time.Time) (reason string, is bool) {
 	if lost, isLost := lostConnection(text); isLost {
 		return lost, true

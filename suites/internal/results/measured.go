@@ -22,8 +22,8 @@ const (
 	// EntryRestart holds one line about a restart of the Kubernetes control plane in the spec's cluster before the
 	// spec failed, such as "kube-apiserver restarted at 12:03:04 (exit code 137)". A spec may have several.
 	EntryRestart = "restart"
-	// EntryLost holds one line about a connection of the suite's own that was found broken right after the spec failed, such as "the API
-	// server of cluster a did not respond to /readyz within 10s".
+	// EntryLost holds one line about a connection of the suite's own that was found broken right after the spec failed,
+	// such as "the API server of cluster a did not respond to /readyz within 10s".
 	EntryLost = "lost"
 )
 

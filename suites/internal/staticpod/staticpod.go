@@ -1,5 +1,5 @@
-// Package staticpod finds restarts of a cluster's own control plane: etcd, API server, controller manager and scheduler run
-// as static pods. A restart explains failures that follow it and that are not the product's.
+// Package staticpod finds restarts of a cluster's own control plane: etcd, API server, controller manager and
+// scheduler run as static pods. A restart explains failures that follow it and that are not the product's.
 package staticpod
 
 import (
@@ -32,8 +32,8 @@ func (r Restart) String() string {
 	return fmt.Sprintf("%s of cluster %s restarted at %s (exit code %d, %s)", r.Component, r.Cluster, r.At.UTC().Format(time.TimeOnly), r.ExitCode, r.Reason)
 }
 
-// Restarts returns the last restart of each component that restarted since the client connected, the oldest first. What restarted
-// before belongs to kubeadm's start of the cluster.
+// Restarts returns the last restart of each component that restarted since the client connected, the oldest first.
+// What restarted before belongs to kubeadm's start of the cluster.
 func Restarts(ctx context.Context, client *kube.Client) ([]Restart, error) {
 	pods, err := client.Clientset.CoreV1().Pods(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{LabelSelector: "tier=control-plane"})
 	if err != nil {
@@ -42,10 +42,12 @@ func Restarts(ctx context.Context, client *kube.Client) ([]Restart, error) {
 	return restarts(pods.Items, client.Name, client.Connected), nil
 }
 
-// mirrored is the annotation by which the kubelet shows the API server a static pod (k8s.io/kubernetes, pkg/kubelet/types).
+// mirrored is the annotation by which the kubelet shows the API server a static pod (k8s.io/kubernetes,
+// pkg/kubelet/types).
 const mirrored = "kubernetes.io/config.mirror"
 
-// Is reports whether a pod is a static one: the kubelet runs it from a file, and the pod that the API server shows is its mirror.
+// Is reports whether a pod is a static one: the kubelet runs it from a file, and the pod that the API server shows
+// is its mirror.
 func Is(pod *corev1.Pod) bool {
 	_, static := pod.Annotations[mirrored]
 	return static

@@ -20,8 +20,8 @@ const (
 	diagnostics   = time.Minute
 )
 
-// Longest bounds a whole Ginkgo node, such as a cleanup. It only ends a node that hangs, because every wait inside the node
-// has a limit of its own, which says what it waited for.
+// Longest bounds a whole Ginkgo node, such as a cleanup. It only ends a node that hangs, because every wait inside
+// the node has a limit of its own, which says what it waited for.
 const Longest = time.Hour
 
 // factor holds the bits of the float64 by which Stretch multiplies the limits; 0 means 1.
@@ -30,8 +30,9 @@ var factor atomic.Uint64
 // LongestFactor is the largest factor that Stretch accepts: a machine that is slower than that is starved, not slow.
 const LongestFactor = 10
 
-// Stretch multiplies the limits of all waits that begin from now on in this process. by is how many times slower the machine is than
-// a quiet one with two cores; values below 1 count as 1, values above LongestFactor as LongestFactor.
+// Stretch multiplies the limits of all waits that begin from now on in this process. by is how many times slower the
+// machine is than a quiet one with two cores; values below 1 count as 1, values above LongestFactor as
+// LongestFactor.
 func Stretch(by float64) {
 	if math.IsNaN(by) {
 		by = 1
@@ -54,8 +55,8 @@ func stretched(limit time.Duration) time.Duration {
 // Rollout bounds the time until a Deployment, a managed gateway or an istiod is available.
 func Rollout() time.Duration { return stretched(rollout) }
 
-// Push bounds the time from a write to the API server until a proxy or a status shows it: istiod debounces from 100 ms to 10 s
-// (PILOT_DEBOUNCE_AFTER, PILOT_DEBOUNCE_MAX).
+// Push bounds the time from a write to the API server until a proxy or a status shows it: istiod debounces from 100
+// ms to 10 s (PILOT_DEBOUNCE_AFTER, PILOT_DEBOUNCE_MAX).
 func Push() time.Duration { return stretched(push) }
 
 // Begun bounds the time from an istiod's readiness until all its controllers work.
@@ -64,8 +65,8 @@ func Begun() time.Duration { return stretched(begun) }
 // Request bounds one request of a client on the data plane.
 func Request() time.Duration { return stretched(request) }
 
-// Patience bounds one request of a stream of background traffic. The stream counts lost requests, not slow ones, and on a busy machine a
-// request may wait for a processor longer than Request.
+// Patience bounds one request of a stream of background traffic. The stream counts lost requests, not slow ones, and
+// on a busy machine a request may wait for a processor longer than Request.
 func Patience() time.Duration { return stretched(patience) }
 
 // Gone bounds the deletion of a namespace, or of what a controller cleans up.
@@ -83,8 +84,8 @@ func Diagnostics() time.Duration { return stretched(diagnostics) }
 // Quiet is how long an absence is watched after proof that the change has landed.
 const Quiet = 2 * time.Second
 
-// QuietSince is what is left of Quiet when the change is known to have landed at a moment, 0 when nothing is: one look is
-// enough then.
+// QuietSince is what is left of Quiet when the change is known to have landed at a moment, 0 when nothing is: one
+// look is enough then.
 func QuietSince(landed time.Time) time.Duration { return max(0, Quiet-time.Since(landed)) }
 
 // Poll is the pause between two looks at a cheap source.
