@@ -32,6 +32,9 @@ type Meter struct {
 	// Clusters, if set, returns the processor time that all clusters of the run have used so far. Without it, shares
 	// are of what the whole machine has used.
 	Clusters func() (time.Duration, error)
+	// Group, if set, is the path of the control group that holds these clusters: processes of the build under test outside of it, such as
+	// those of another run, are not counted.
+	Group string
 }
 
 // Measure calls each for every sample, about once a second, until the context ends. It does not return before.

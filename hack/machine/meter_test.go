@@ -73,6 +73,17 @@ func TestSharesOfTheBuildUnderTest(t *testing.T) {
 	}
 }
 
+func TestOnlyProcessesOfTheClustersCount(t *testing.T) {
+	m := Meter{Group: "/clusters", Proc: proc(t, map[string]string{
+		"5/stat": stat("envoy", "R", "50", "0", "9"), "5/cgroup": "2:cpu:/clusters/a/kubepods\n",
+		"6/stat": stat("envoy", "R", "50", "0", "9"), "6/cgroup": "2:cpu:/clusters-of-another-run/a\n",
+		"7/stat": stat("envoy", "R", "50", "0", "9"),
+	})}
+	if got := m.usage().of; len(got) != 1 {
+		t.Errorf("%d processes count, want the one in the clusters' group: %v", len(got), got)
+	}
+}
+
 func TestAProcessNameMayHoldParentheses(t *testing.T) {
 	m := Meter{Proc: proc(t, map[string]string{"5/stat": stat("a) R (b", "S", "3", "4", "9"), "6/stat": "6 (cut"})}
 	if got, ok := m.stat("5"); !ok || got.name != "a) R (b" || got.state != "S" || got.used != 70*time.Millisecond {

@@ -75,11 +75,30 @@ func (m Meter) usage() usage {
 		if name := entry.Name(); name[0] < '0' || name[0] > '9' {
 			continue
 		}
-		if stat, ok := m.stat(entry.Name()); ok && slices.Contains(subjectPrograms, stat.name) {
+		if stat, ok := m.stat(entry.Name()); ok && slices.Contains(subjectPrograms, stat.name) && m.inGroup(entry.Name()) {
 			u.of[process{pid: entry.Name(), started: stat.started, name: stat.name}] = stat.used
 		}
 	}
 	return u
+}
+
+// inGroup reports whether a process is in the meter's group, or in a group below it.
+func (m Meter) inGroup(pid string) bool {
+	if m.Group == "" {
+		return true
+	}
+	content, err := os.ReadFile(filepath.Join(m.Proc, pid, "cgroup"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(content)) {
+		// hierarchy-id:controllers:path (cgroups(7)).
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) == 3 && (fields[2] == m.Group || strings.HasPrefix(fields[2], m.Group+"/")) {
+			return true
+		}
+	}
+	return false
 }
 
 // used reads the processor time that the clusters have used, or the whole machine where that is not known.

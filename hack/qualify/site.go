@@ -233,6 +233,7 @@ func (s *site) meter() machine.Meter {
 		m.Builds = s.group.Threads
 	}
 	if clusters := s.engine.Cgroup(); clusters != "" {
+		m.Group = clusters
 		m.Clusters = func() (time.Duration, error) { return cgroup.Usage(cgroup.Root, clusters) }
 	}
 	return m
