@@ -15,6 +15,7 @@ import (
 	"mesh-conformance/hack/gate"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/reports"
 	"mesh-conformance/suites/gatewayapi"
 	"mesh-conformance/suites/internal/cluster"
 	"mesh-conformance/suites/internal/diagnose"
@@ -170,8 +171,8 @@ func reusable(ctx context.Context, job *kindconfig.Job, log io.Writer) (*kube.Cl
 }
 
 // explain leaves behind why provisioning failed: diagnostics of the cluster, if there is one, and, where
-// the fault is not the subject's, the one line for the driver's exit.
-func explain(ctx context.Context, job *kindconfig.Job, failed error) {
+// the fault is not the subject's, the one line for the driver's exit. It returns the error with its reason.
+func explain(ctx context.Context, job *kindconfig.Job, failed error) error {
 	if provisioned != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timing.Diagnostics())
 		defer cancel()
@@ -179,16 +180,20 @@ func explain(ctx context.Context, job *kindconfig.Job, failed error) {
 			GinkgoWriter.Printf("diagnostics could not be taken: %v\n", err)
 		}
 	}
-	line := failed.Error()
-	var known *problem.Error
-	if reason, doubtful := results.Doubtful(line, measured(job, true), job.Started, time.Now()); doubtful {
-		line += " (" + reason + ")"
-	} else if errors.As(failed, &known) && known.Code == problem.ExitFailedSpecs {
-		return
+	finding := results.JudgeError(failed.Error(), measured(job, true), job.Started, time.Now())
+	if finding.Reason != "" {
+		failed = fmt.Errorf("%s: %w", finding.Reason, failed)
 	}
-	if err := os.WriteFile(filepath.Clean(job.Path(kindconfig.EnvironmentFile)), []byte(line+"\n"), 0o644); err != nil {
+	var known *problem.Error
+	ofSubject := finding.Reason != "" || errors.As(failed, &known) && known.Code == problem.ExitFailedSpecs
+	if finding.State == reports.StateFailed && ofSubject {
+		return failed
+	}
+	line := []byte(failed.Error() + "\n")
+	if err := os.WriteFile(filepath.Clean(job.Path(kindconfig.EnvironmentFile)), line, 0o644); err != nil {
 		GinkgoWriter.Printf("%v\n", err)
 	}
+	return failed
 }
 
 // teardown waits for what was begun beside the specs and removes the cluster unless it is to be kept.
@@ -203,8 +208,9 @@ func teardown(ctx context.Context, job *kindconfig.Job) error {
 	}
 	if failed != nil {
 		// Specs that needed these control planes are undecided as well.
-		if reason, doubtful := results.Doubtful(failed.Error(), measured(job, true), job.Started, time.Now()); doubtful {
-			GinkgoWriter.Printf("%v: %s\n", failed, reason)
+		finding := results.JudgeError(failed.Error(), measured(job, true), job.Started, time.Now())
+		if finding.State == reports.StateUndecided {
+			GinkgoWriter.Printf("%s: %v\n", finding.Reason, failed)
 			failed = nil
 		}
 	}

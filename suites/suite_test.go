@@ -106,8 +106,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	}
 	facts, err := provision(ctx, job)
 	if err != nil {
-		explain(ctx, job, err)
-		Fail("provisioning: " + err.Error())
+		Fail("provisioning: " + explain(ctx, job, err).Error())
 	}
 	encoded, err := json.Marshal(facts)
 	Expect(err).NotTo(HaveOccurred())

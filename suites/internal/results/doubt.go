@@ -44,9 +44,8 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 	why, starved := lag.Starved()
 	how, bySubject := lag.BySubject()
 	switch {
-	case starved && bySubject && (ranOut || isLost || len(restarts) > 0 && !known):
-		return Finding{State: reports.StateFailed,
-			Reason: "the build under test starved the machine: " + how + ", and " + why}
+	case bySubject && (starved || !known) && (ranOut || isLost || len(restarts) > 0 && !known):
+		return Finding{State: reports.StateFailed, Reason: blame(how, why)}
 	case isLost:
 		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtConnection, Reason: lost}
 	case ranOut && starved:
@@ -64,26 +63,36 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 	return Finding{State: reports.StateFailed}
 }
 
-// Doubtful reports whether an error outside of specs, such as one of provisioning, says nothing about the product,
-// and why: time ran out on a starved machine that the build under test did not starve itself, or the suite lost its
-// connection. The error came at a moment.
-func Doubtful(text string, samples []machine.Sample, begun, came time.Time) (reason string, is bool) {
-	if lost, isLost := lostConnection(text); isLost {
-		return lost, true
-	}
+// JudgeError is JudgeFailure for an error outside of specs, such as one of provisioning, that came at a moment. A
+// Finding with StateFailed and without a Reason says that the error speaks for itself.
+func JudgeError(text string, samples []machine.Sample, begun, came time.Time) Finding {
 	waited, ranOut := ranOutOfTime(types.SpecStateFailed, text)
-	if !ranOut {
-		return "", false
-	}
+	lost, isLost := lostConnection(text)
 	if waited > 0 && came.Add(-waited).After(begun) {
 		begun = came.Add(-waited)
 	}
 	lag := machine.Between(samples, begun, came)
 	why, starved := lag.Starved()
-	if _, bySubject := lag.BySubject(); !starved || bySubject {
-		return "", false
+	how, bySubject := lag.BySubject()
+	switch {
+	case bySubject && (ranOut || isLost):
+		return Finding{State: reports.StateFailed, Reason: blame(how, why)}
+	case isLost:
+		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtConnection, Reason: lost}
+	case ranOut && starved:
+		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtStarved,
+			Reason: "time ran out" + after(waited) + " while the machine was starved: " + why}
 	}
-	return "time ran out" + after(waited) + " while the machine was starved: " + why, true
+	return Finding{State: reports.StateFailed}
+}
+
+// blame is the headline of a failure for which the build under test left no processor. why is empty where the machine
+// as a whole was not starved: a pod that asks for no processor time gets none beside a program that takes all there is.
+func blame(how, why string) string {
+	if why != "" {
+		how += ", and " + why
+	}
+	return "the build under test starved the machine: " + how
 }
 
 // failureText is all that Ginkgo recorded of the first failure: a node that was ended by a timeout may have said more

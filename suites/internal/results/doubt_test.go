@@ -180,7 +180,9 @@ func TestJudgeFailure(t *testing.T) {
 					"time that the clusters used, " +
 					"most of it pilot-discovery, and " + why}},
 		"a greedy build on a machine that is not starved": {failedAfter(50, timeOut), measuredOver(0, 60, 3, 0.9), nil,
-			false, Finding{State: reports.StateFailed}},
+			false, Finding{State: reports.StateFailed,
+			Reason: "the build under test starved the machine: processes of the build under test used 90 % of the processor " +
+				"time that the clusters used, most of it pilot-discovery"}},
 		"a lost connection on a quiet machine": {failedAfter(50, lost), quiet, nil, false,
 			Finding{reports.StateUndecided, reports.DoubtConnection,
 				"the suite lost its connection to the API server: " + lost}},
@@ -281,25 +283,29 @@ func TestGreedyBuild(t *testing.T) {
 	}
 }
 
-func TestDoubtful(t *testing.T) {
+func TestJudgeError(t *testing.T) {
 	quiet, starved, greedy := measuredOver(0, 60, 3, 0.2), measuredOver(0, 60, 145, 0.2), measuredOver(0, 60, 145, 0.9)
 	const late = "istioctl install of control plane stock did not end within 30s"
+	const blamed = "the build under test starved the machine: processes of the build under test used 90 %"
 	for name, c := range map[string]struct {
 		text    string
 		samples []machine.Sample
+		state   reports.State
 		want    string
 	}{
-		"a wait on a quiet machine":                {late, quiet, ""},
-		"a wait on a starved machine":              {late, starved, "time ran out after 30s while the machine was starved: "},
-		"a wait that the build under test delayed": {late, greedy, ""},
-		"an error of the product":                  {"istiod does not start: bad flag", starved, ""},
+		"a wait on a quiet machine": {late, quiet, reports.StateFailed, ""},
+		"a wait on a starved machine": {late, starved, reports.StateUndecided,
+			"time ran out after 30s while the machine was starved: "},
+		"a wait that the build under test delayed": {late, greedy, reports.StateFailed, blamed},
+		"a wait for a pod that gets no processor":  {late, measuredOver(0, 60, 3, 0.9), reports.StateFailed, blamed},
+		"an error of the product":                  {"istiod does not start: bad flag", starved, reports.StateFailed, ""},
 		"a lost connection": {`Get "https://127.0.0.1:40443/api?timeout=32s": unexpected EOF`, quiet,
-			"the suite lost its connection to the API server: "},
-		"nothing measured": {late, nil, ""},
+			reports.StateUndecided, "the suite lost its connection to the API server: "},
+		"nothing measured": {late, nil, reports.StateFailed, ""},
 	} {
-		reason, is := Doubtful(c.text, c.samples, begun, begun.Add(time.Minute))
-		if is != (c.want != "") || !strings.HasPrefix(reason, c.want) {
-			t.Errorf("%s: %t, %q; want %q", name, is, reason, c.want)
+		got := JudgeError(c.text, c.samples, begun, begun.Add(time.Minute))
+		if got.State != c.state || (got.Reason != "") != (c.want != "") || !strings.HasPrefix(got.Reason, c.want) {
+			t.Errorf("%s: %+v; want %s, %q", name, got, c.state, c.want)
 		}
 	}
 }
