@@ -181,8 +181,8 @@ func TestJudgeFailure(t *testing.T) {
 					"most of it pilot-discovery, and " + why}},
 		"a greedy build on a machine that is not starved": {failedAfter(50, timeOut), measuredOver(0, 60, 3, 0.9), nil,
 			false, Finding{State: reports.StateFailed,
-			Reason: "the build under test starved the machine: processes of the build under test used 90 % of the processor " +
-				"time that the clusters used, most of it pilot-discovery"}},
+				Reason: "the build under test starved the machine: processes of the build under test used 90 % of the processor " +
+					"time that the clusters used, most of it pilot-discovery"}},
 		"a lost connection on a quiet machine": {failedAfter(50, lost), quiet, nil, false,
 			Finding{reports.StateUndecided, reports.DoubtConnection,
 				"the suite lost its connection to the API server: " + lost}},
