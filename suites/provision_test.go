@@ -99,6 +99,14 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 	if err != nil {
 		return facts, err
 	}
+	if width < job.Procs {
+		// Specs that need them wait again and say what is missing.
+		if err := gatewayapi.Await(ctx, client); err != nil {
+			step(fmt.Sprintf("upstream's base resources are not ready: %v", err))
+		} else {
+			step("upstream's base resources are ready")
+		}
+	}
 	if width == 1 {
 		// A machine that carries one process would carry these control planes beside it no better.
 		if err := settle(ctx, job, client, facts); err != nil {

@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -98,4 +99,10 @@ func programmed(ctx context.Context, c *kube.Client, name types.NamespacedName) 
 		return deadline.Missed(fmt.Sprintf("gateway %s did not become programmed", name), begun, last, err)
 	}
 	return nil
+}
+
+// Await waits until upstream's base resources work. A slow machine is given nothing else to do meanwhile: their
+// gateways have 30 s to start, which nobody can stretch.
+func Await(ctx context.Context, c *kube.Client) error {
+	return errors.Join(ready(ctx, c, gatewayManifest), ready(ctx, c, meshManifest))
 }

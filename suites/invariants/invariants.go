@@ -10,12 +10,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"mesh-conformance/hack/machine"
+	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/diagnose"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/failure"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/sound"
 	"mesh-conformance/suites/internal/staticpod"
 	"mesh-conformance/suites/internal/timing"
@@ -66,6 +69,10 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		evidence.API("Kubernetes control plane", "%d restarts, which are no fault of Istio's: %v", len(restarted), restarted)
 		pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return staticpod.Is(&pod) })
 		Expect(pods).NotTo(BeEmpty(), "pods whose restarts are looked for")
+		samples, err := machine.Load(session.Job().Path(kindconfig.MachineFile))
+		Expect(err).NotTo(HaveOccurred())
+		pods, leftOut := sound.WithoutKilledWhileSlow(pods, samples)
+		evidence.API("containers that the kubelet ended while the machine was slow", "%d: %v", len(leftOut), leftOut)
 		evidence.Replay("kubectl get pods --all-namespaces")
 		for _, pod := range pods {
 			if len(sound.Restarts([]corev1.Pod{pod})) > 0 {
