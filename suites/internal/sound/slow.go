@@ -10,9 +10,9 @@ import (
 	"mesh-conformance/hack/machine"
 )
 
-// ended are the exit codes of a container that the kubelet ends: that of a program which ends in order when it is
+// byKubelet are the exit codes of a container that the kubelet ends: that of a program which ends in order when it is
 // told to, and those of SIGKILL and SIGTERM.
-var ended = []int32{0, 137, 143}
+var byKubelet = []int32{0, 137, 143}
 
 const (
 	// before is the stretch before the end of a container in which its probes failed.
@@ -32,7 +32,7 @@ func WithoutKilledWhileSlow(pods []corev1.Pod, samples []machine.Sample) (kept [
 		for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 			for i := range statuses {
 				last := statuses[i].LastTerminationState.Terminated
-				if statuses[i].RestartCount == 0 || last == nil || !slices.Contains(ended, last.ExitCode) {
+				if statuses[i].RestartCount == 0 || last == nil || !slices.Contains(byKubelet, last.ExitCode) {
 					continue
 				}
 				at := last.FinishedAt.Time
