@@ -44,7 +44,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 	failed := map[string]reports.Spec{}
 	for _, spec := range report.SpecReports {
 		if spec.LeafNodeType != types.NodeTypeIt {
-			if spec.Failed() {
+			if spec.Failed() && !strings.Contains(spec.FailureMessage(), elsewhere) {
 				r.Problems = append(r.Problems, fmt.Sprintf("%s: %s", spec.LeafNodeType, firstLine(spec.FailureMessage())))
 			}
 			continue
@@ -71,11 +71,16 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 	return r
 }
 
+// elsewhere is what Ginkgo says of a process whose set-up failed in the first process, which says why (ginkgo
+// v2.34.0, types/errors.go).
+const elsewhere = "failed on Ginkgo parallel process"
+
 // faults are entries of the lists that name no spec of the suite, and promises of the catalogue that no spec has: a
 // package that suite_test.go no longer imports would vanish unseen. A filtered run still knows all specs.
 func faults(lists *Lists, report types.Report, seen, tried map[string]bool) []string {
 	var found []string
-	if len(report.SpecReports) == 0 {
+	// Where provisioning failed, Ginkgo reports no spec at all.
+	if len(seen) == 0 {
 		return nil
 	}
 	for _, row := range catalogue.Rows() {
@@ -99,8 +104,8 @@ func faults(lists *Lists, report types.Report, seen, tried map[string]bool) []st
 // judgedFrom is how many seconds of running specs it takes to judge the processor time that the build under test uses.
 const judgedFrom = 60
 
-// greedyBuild reports whether the build under test used most of the processor time that was used while specs ran, which a build that
-// waits for nothing in a loop does, and how, in one line.
+// greedyBuild reports whether the build under test used most of the processor time that was used while specs ran,
+// which a build that waits for nothing in a loop does, and how, in one line.
 func greedyBuild(samples []machine.Sample) (how string, is bool) {
 	var running []machine.Sample
 	for _, s := range samples {

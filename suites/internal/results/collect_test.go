@@ -212,3 +212,18 @@ func TestCollectOfACleanRunHasNoFault(t *testing.T) {
 		t.Errorf("location %q names the machine that compiled it", at)
 	}
 }
+
+func TestARunThatWasNotProvisionedHasOneProblem(t *testing.T) {
+	setup := func(message string) types.SpecReport {
+		return types.SpecReport{LeafNodeType: types.NodeTypeSynchronizedBeforeSuite, State: types.SpecStateFailed,
+			Failure: types.Failure{Message: message}}
+	}
+	r := Collect(job(), &Lists{KnownDefects: []KnownDefect{{Spec: "upgrade/gone"}}}, types.Report{EndTime: begun,
+		SpecReports: types.SpecReports{
+			setup("provisioning: istiod does not start"),
+			setup("SynchronizedBeforeSuite failed on Ginkgo parallel process #1\nThe first process says why."),
+		}}, nil)
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "istiod does not start") {
+		t.Errorf("problems %q", r.Problems)
+	}
+}
