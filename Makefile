@@ -31,7 +31,7 @@ conformance: $(QUALIFY) ## build what is missing, provision a cluster, run every
 	@$(QUALIFY) run $(CELL) $(ARGS)
 
 .PHONY: smoke
-smoke: $(QUALIFY) ## run the set smoke: at least one spec of each row, ten minutes on a quiet machine
+smoke: $(QUALIFY) ## run the set smoke: at least one spec of each row, three minutes on a quiet machine
 	@$(QUALIFY) run $(CELL) --label-filter=smoke $(ARGS)
 
 .PHONY: matrix
