@@ -57,9 +57,6 @@ func openKeepers(in hierarchy, proc, clusters string, pids []int) (*Keepers, err
 	if err := in.mkdir(k.dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the control group of driver and engine: %w", err)
 	}
-	if err := (&Builds{in: in, dir: k.dir}).haveController(); err != nil {
-		return nil, errors.Join(err, in.rmdir(k.dir))
-	}
 	for _, pid := range pids {
 		from, err := k.groupOf(pid)
 		if err == nil {
@@ -92,12 +89,9 @@ func (k *Keepers) groupOf(pid int) (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(string(text)) {
-		// hierarchy-id:controllers:path (cgroups(7)); version 2 lists no controllers.
+		// hierarchy-id:controllers:path (cgroups(7)).
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(fields) < 3 {
-			continue
-		}
-		if fields[1] == "" && k.in.unified || slices.Contains(strings.Split(fields[1], ","), "cpu") && !k.in.unified {
+		if len(fields) == 3 && slices.Contains(strings.Split(fields[1], ","), "cpu") {
 			return filepath.Join(k.in.dir, fields[2]), nil
 		}
 	}

@@ -10,35 +10,45 @@ import (
 )
 
 func TestKeepersReadWhereAProcessIs(t *testing.T) {
-	for version, files := range map[int]map[string]string{
-		1: {"cgroup": "9:name=systemd:/a\n2:cpu,cpuacct:/user/b\n0::/c\n"},
-		2: {"cgroup": "0::/user/b\n"},
-	} {
-		h := fake(t, version, (hierarchy{unified: version == 2}).weightFile())
-		proc := t.TempDir()
-		put(t, filepath.Join(proc, "7", "cgroup"), files["cgroup"])
-		k, err := openKeepers(h, proc, "/clusters", []int{7, 8})
-		if err != nil {
-			t.Fatalf("version %d: %v", version, err)
-		}
-		if got, want := k.back[7], h.path("/user/b"); got != want || len(k.back) != 1 {
-			t.Errorf("version %d: %s of %v, want %s", version, got, k.back, want)
-		}
-		if got := content(t, k.procs(k.dir)); got != "7" {
-			t.Errorf("version %d: the group has the processes %q", version, got)
-		}
-		for _, dir := range []string{h.dir, h.path("/user/b")} {
-			put(t, k.procs(dir), "")
-		}
-		if err := k.Close(); err != nil {
-			t.Errorf("version %d: %v", version, err)
-		}
-		if got := content(t, k.procs(h.path("/user/b"))); got != "7" {
-			t.Errorf("version %d: the group before has %q", version, got)
-		}
-		if _, err := os.Stat(k.dir); !os.IsNotExist(err) {
-			t.Errorf("version %d: the group is still there: %v", version, err)
-		}
+	h := fake(t, 1, "cpu.shares")
+	proc := t.TempDir()
+	put(t, filepath.Join(proc, "7", "cgroup"), "9:name=systemd:/a\n2:cpu,cpuacct:/user/b\n0::/c\n")
+	k, err := openKeepers(h, proc, "/clusters", []int{7, 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := k.back[7], h.path("/user/b"); got != want || len(k.back) != 1 {
+		t.Errorf("%s of %v, want %s", got, k.back, want)
+	}
+	if got := content(t, k.procs(k.dir)); got != "7" {
+		t.Errorf("the group has the processes %q", got)
+	}
+	for _, dir := range []string{h.dir, h.path("/user/b")} {
+		put(t, k.procs(dir), "")
+	}
+	if err := k.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := content(t, k.procs(h.path("/user/b"))); got != "7" {
+		t.Errorf("the group before has %q", got)
+	}
+	if _, err := os.Stat(k.dir); !os.IsNotExist(err) {
+		t.Errorf("the group is still there: %v", err)
+	}
+}
+
+// On version 2, processes stay where they are.
+func TestKeepersOfVersion2MoveNothing(t *testing.T) {
+	h := fake(t, 2, "cpu.weight")
+	k, err := OpenKeepers(h.dir, "/clusters", os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(h.path("/clusters-keepers")); !os.IsNotExist(err) {
+		t.Errorf("a group was made: %v", err)
+	}
+	if err := k.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -20,9 +20,6 @@ const (
 	leave = time.Minute
 	// steady is the stretch by whose lag time limits are stretched: long enough not to follow each peak.
 	steady = 30 * time.Second
-	// mostFactor is the largest factor: limits of waits are minutes, and ten times that is enough to see that nothing
-	// moves.
-	mostFactor = 10
 	// leisure is how many times its usual time provisioning may take before the machine counts as slow.
 	leisure = 1.6
 )
@@ -102,7 +99,7 @@ func (c *Controller) factor(now time.Time) float64 {
 	if c.Factor > 0 {
 		return c.Factor
 	}
-	return min(mostFactor, math.Ceil(2*max(1, c.Speed/leisure, c.provisioning, c.slowness(now, steady)))/2)
+	return min(machine.MostFactor, math.Ceil(2*max(1, c.Speed/leisure, c.provisioning, c.slowness(now, steady)))/2)
 }
 
 // slowness is how many times slower than a quiet machine this one was lately; it can be below 1.

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// MostFactor is the largest factor by which time limits are stretched: limits of waits are minutes, and ten times that is
+// enough to see that nothing moves.
+const MostFactor = 10
+
 // Lag is what a stretch of a run had to wait for its machine: means over samples, weighted by their length.
 type Lag struct {
 	// Seconds is how much of the stretch was measured; 0 where nothing was.

@@ -190,7 +190,7 @@ func (o runOptions) check() error {
 	if o.procs < 1 {
 		return problem.Usage(fmt.Sprintf("--procs is %d", o.procs), "qualify run", "give 1 or more")
 	}
-	if o.timeoutFactor != 0 && !(o.timeoutFactor >= 1 && o.timeoutFactor <= 10) {
+	if o.timeoutFactor != 0 && !(o.timeoutFactor >= 1 && o.timeoutFactor <= machine.MostFactor) {
 		return problem.Usage(fmt.Sprintf("--timeout-factor is %g", o.timeoutFactor), "qualify run", "give a number from 1 to 10, or leave it out")
 	}
 	for flag, choice := range map[string]struct {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"mesh-conformance/hack/machine"
 )
 
 // Limits of waits on a machine that is not slow. A spec that reaches one fails; none is a pause.
@@ -27,9 +29,6 @@ const Longest = time.Hour
 // factor holds the bits of the float64 by which Stretch multiplies the limits; 0 means 1.
 var factor atomic.Uint64
 
-// LongestFactor is the largest factor that Stretch accepts: a machine that is slower than that is starved, not slow.
-const LongestFactor = 10
-
 // Stretch multiplies the limits of all waits that begin from now on in this process. by is how many times slower the
 // machine is than a quiet one with two cores; values below 1 count as 1, values above LongestFactor as
 // LongestFactor.
@@ -37,7 +36,7 @@ func Stretch(by float64) {
 	if math.IsNaN(by) {
 		by = 1
 	}
-	factor.Store(math.Float64bits(min(max(by, 1), LongestFactor)))
+	factor.Store(math.Float64bits(min(max(by, 1), machine.MostFactor)))
 }
 
 // Factor returns by how much the limits are multiplied at present, from 1 to LongestFactor.
