@@ -169,7 +169,7 @@ func (g *Gate) handle(conn net.Conn) {
 	g.admit()
 }
 
-// admit gives places to those that wait, first come, first served.
+// admit gives free places to the waiting processes, in the order in which they asked.
 func (g *Gate) admit() {
 	for len(g.waiting) > 0 && len(g.holding) < max(1, g.state.Width) {
 		p := g.waiting[0]

@@ -24,7 +24,7 @@ const (
 	leisure = 1.6
 )
 
-// Controller decides the gate's state by what is measured of the machine.
+// Controller sets the width and the factor of the gate from samples of the machine.
 type Controller struct {
 	// Most is the largest width.
 	Most int

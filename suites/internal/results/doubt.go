@@ -66,24 +66,9 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 // JudgeError is JudgeFailure for an error outside of specs, such as one of provisioning, that came at a moment. A
 // Finding with StateFailed and without a Reason says that the error speaks for itself.
 func JudgeError(text string, samples []machine.Sample, begun, came time.Time) Finding {
-	waited, ranOut := ranOutOfTime(types.SpecStateFailed, text)
-	lost, isLost := lostConnection(text)
-	if waited > 0 && came.Add(-waited).After(begun) {
-		begun = came.Add(-waited)
-	}
-	lag := machine.Between(samples, begun, came)
-	why, starved := lag.Starved()
-	how, bySubject := lag.BySubject()
-	switch {
-	case bySubject && (ranOut || isLost):
-		return Finding{State: reports.StateFailed, Reason: blame(how, why)}
-	case isLost:
-		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtConnection, Reason: lost}
-	case ranOut && starved:
-		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtStarved,
-			Reason: "time ran out" + after(waited) + " while the machine was starved: " + why}
-	}
-	return Finding{State: reports.StateFailed}
+	return JudgeFailure(types.SpecReport{
+		State: types.SpecStateFailed, StartTime: begun, EndTime: came, Failure: types.Failure{Message: text},
+	}, samples, nil, false)
 }
 
 // blame is the headline of a failure for which the build under test left no processor. why is empty where the machine
