@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -52,9 +53,17 @@ func (c *Client) WaitAvailableWithin(ctx context.Context, limit time.Duration, n
 
 	var last *appsv1.Deployment
 	deployments := c.Clientset.AppsV1().Deployments(namespace)
+	// Before the watch: whatever the caller has changed until now is in it.
+	since, err := newest(ctx, deployments.List, name)
+	if err != nil {
+		return deadline.Missed(fmt.Sprintf("deployment %s/%s cannot be read", namespace, name), began, "", err)
+	}
 	source := listWatch(fields.OneTermEqualSelector(metav1.ObjectNameField, name), deployments.List, deployments.Watch)
-	_, err := watchtools.UntilWithSync(ctx, c.watched(source), &appsv1.Deployment{}, nil, func(event watch.Event) (bool, error) {
+	_, err = watchtools.UntilWithSync(ctx, c.watched(source), &appsv1.Deployment{}, nil, func(event watch.Event) (bool, error) {
 		deployment, ok := event.Object.(*appsv1.Deployment)
+		if ok && outdated(deployment, since) {
+			return false, nil
+		}
 		if !ok || event.Type == watch.Deleted {
 			last = nil
 			return false, nil
@@ -122,6 +131,35 @@ func listWatch[L runtime.Object](selector fields.Selector,
 			return watcher(ctx, options)
 		},
 	}
+}
+
+// newest gives the resource version of the Deployment as etcd has it, or where there is none that of the list without it.
+// An informer begins with what the API server has in its cache, which on a busy machine is older than the caller's last
+// change by seconds: the Deployment that the change replaces is available there.
+func newest(ctx context.Context, list func(context.Context, metav1.ListOptions) (*appsv1.DeploymentList, error), name string) (string, error) {
+	version := ""
+	err := wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
+		found, err := list(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()})
+		if err != nil {
+			if final(err) {
+				return false, err
+			}
+			return false, nil
+		}
+		version = found.ResourceVersion
+		if len(found.Items) > 0 {
+			version = found.Items[0].ResourceVersion
+		}
+		return true, nil
+	})
+	return version, err
+}
+
+// outdated says whether a Deployment is older than a resource version. Versions of one resource are in order
+// (k8s.io/apimachinery/pkg/util/resourceversion); where one cannot be read as a number, nothing is outdated.
+func outdated(deployment *appsv1.Deployment, since string) bool {
+	order, err := resourceversion.CompareResourceVersion(deployment.ResourceVersion, since)
+	return err == nil && order < 0
 }
 
 // available says whether the Deployment's current template is what runs, everywhere.

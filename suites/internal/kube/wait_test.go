@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -47,6 +48,59 @@ func TestAvailable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := available(deployment(c.change)); got != c.want {
 				t.Errorf("available = %v", got)
+			}
+		})
+	}
+}
+
+// The API server's cache, from which a watch begins, can be older than the change that the wait is for.
+func TestWaitAvailableTakesNoStateFromBeforeItsBeginning(t *testing.T) {
+	clientset := fake.NewClientset()
+	version := func(number string, change func(*appsv1.Deployment)) *appsv1.Deployment {
+		d := deployment(change)
+		d.ResourceVersion = number
+		return d
+	}
+	changed := version("100", func(d *appsv1.Deployment) { d.Generation = 3 })
+	lists := 0
+	clientset.PrependReactor("list", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
+		lists++
+		list := &appsv1.DeploymentList{ListMeta: metav1.ListMeta{ResourceVersion: "99"}, Items: []appsv1.Deployment{*version("99", nil)}}
+		if lists == 1 {
+			list = &appsv1.DeploymentList{ListMeta: metav1.ListMeta{ResourceVersion: "101"}, Items: []appsv1.Deployment{*changed}}
+		}
+		return true, list, nil
+	})
+	events := watch.NewFake()
+	clientset.PrependWatchReactor("deployments", func(clienttesting.Action) (bool, watch.Interface, error) { return true, events, nil })
+	done := make(chan error, 1)
+	go func() { done <- (&Client{Clientset: clientset}).WaitAvailable(t.Context(), "ns", "web") }()
+	events.Modify(changed)
+	select {
+	case err := <-done:
+		t.Fatalf("a Deployment that is about to be replaced was taken for available: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	events.Modify(version("102", func(d *appsv1.Deployment) { d.Generation, d.Status.ObservedGeneration = 3, 3 }))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOutdated(t *testing.T) {
+	for name, c := range map[string]struct {
+		of, since string
+		want      bool
+	}{
+		"older, of fewer digits":      {"99", "100", true},
+		"the same":                    {"100", "100", false},
+		"newer":                       {"101", "100", false},
+		"a version that is no number": {"", "100", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := deployment(func(d *appsv1.Deployment) { d.ResourceVersion = c.of })
+			if got := outdated(d, c.since); got != c.want {
+				t.Errorf("outdated = %v", got)
 			}
 		})
 	}
