@@ -30,6 +30,8 @@ type Cell struct {
 	// Kubernetes is the version that runs: kind publishes other patch releases than are built.
 	Kubernetes string `json:"kubernetes"`
 	Istio      string `json:"istio"`
+	// Subject is the build under test; Istio is its version.
+	Subject Subject `json:"subject"`
 	// Source of the subject and of Kubernetes: built or published.
 	Source string `json:"source"`
 	// Node is the kind node image's reference in the engine.

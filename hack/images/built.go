@@ -31,7 +31,7 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 
 	result := &plan{
 		cell: kindconfig.Cell{
-			Kubernetes: kubernetes.Version, Istio: istio.Version, Source: SourceBuilt,
+			Kubernetes: kubernetes.Version, Istio: istio.Version, Subject: kindconfig.ReleaseSubject(istio.Version), Source: SourceBuilt,
 			Hub: subjectHub, Tag: istio.Version, ProxyFlavour: "upstream", ProxyVersion: istio.Envoy,
 			Before: before.describe(), After: after.describe(),
 		},

@@ -25,7 +25,7 @@ func (b *Builder) publishedPlan(ctx context.Context, kubernetes kindconfig.Kuber
 	}
 	result := &plan{
 		cell: kindconfig.Cell{
-			Kubernetes: publishedVersion(kubernetes), Istio: istio.Version, Source: SourcePublished,
+			Kubernetes: publishedVersion(kubernetes), Istio: istio.Version, Subject: kindconfig.ReleaseSubject(istio.Version), Source: SourcePublished,
 			Hub: hub.Hub, Tag: hub.Tag, ProxyFlavour: "istio", ProxyVersion: istio.Version,
 			Before: publishedRelease(before), After: publishedRelease(after),
 		},
