@@ -27,8 +27,9 @@ type Finding struct {
 // plane in the spec's cluster before the failure, one line each; known says that the spec fails as the list of known
 // defects says.
 //
-// A panic of the suite is always a failure. A lost connection and a wait that ran out on a starved machine excuse no
-// known defect, because its message may only have been what was seen last.
+// A panic of the suite is always a failure. A lost connection excuses no known defect. A wait that ran out on a starved
+// machine is a known defect where what was seen last is the known message: on that build it is what comes of waiting
+// longer, and a spec that never passes would be undecided in most runs on a busy machine.
 func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []string, known bool) Finding {
 	if spec.State == types.SpecStatePanicked {
 		return Finding{State: reports.StateFailed}
@@ -48,11 +49,11 @@ func JudgeFailure(spec types.SpecReport, samples []machine.Sample, restarts []st
 		return Finding{State: reports.StateFailed, Reason: blame(how, why)}
 	case isLost:
 		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtConnection, Reason: lost}
+	case known:
+		return Finding{State: reports.StateKnownDefect}
 	case ranOut && starved:
 		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtStarved,
 			Reason: "time ran out" + after(waited) + " while the machine was starved: " + why}
-	case known:
-		return Finding{State: reports.StateKnownDefect}
 	case len(restarts) > 0 && ranOut:
 		return Finding{State: reports.StateUndecided, Doubt: reports.DoubtRestart,
 			Reason: strings.Join(restarts, "; ") + ", before the spec failed"}

@@ -221,8 +221,7 @@ func TestJudgeFailure(t *testing.T) {
 		"a known defect's message, while starved": {failedAfter(50, "got 3"), starved, nil, true,
 			Finding{State: reports.StateKnownDefect}},
 		"a known defect's wait, while starved": {failedAfter(50, timeOut), starved, nil, true,
-			Finding{reports.StateUndecided, reports.DoubtStarved,
-				"time ran out after 30s while the machine was starved: " + why}},
+			Finding{State: reports.StateKnownDefect}},
 		"a panic on a starved machine after a restart": {panicked, starved, []string{restart}, false,
 			Finding{State: reports.StateFailed}},
 	}

@@ -46,8 +46,7 @@ func TestAPassOnAStarvedMachineIsAPass(t *testing.T) {
 	}
 }
 
-// TestNoFalseExcuse: what a known defect's message does not tell of is never a known defect, and a time-out on a
-// starved machine neither.
+// TestNoFalseExcuse: what a known defect's message does not tell of is never a known defect.
 func TestNoFalseExcuse(t *testing.T) {
 	lists := &Lists{KnownDefects: []KnownDefect{{Spec: "mirroring/copies-the-share", Reason: "known", Link: "l",
 		Istio: []string{"1.20.0"}, Message: "no mirror log"}}}
@@ -58,7 +57,7 @@ func TestNoFalseExcuse(t *testing.T) {
 		runnable float64
 		want     reports.State
 	}{
-		{known, 3, reports.StateKnownDefect}, {known, 145, reports.StateUndecided}, {other, 3, reports.StateFailed}, {other,
+		{known, 3, reports.StateKnownDefect}, {known, 145, reports.StateKnownDefect}, {other, 3, reports.StateFailed}, {other,
 			145, reports.StateUndecided},
 	} {
 		made := specOf(job(), lists, failedAfter(50, c.message), measuredOver(0, 60, c.runnable, 0.1))
