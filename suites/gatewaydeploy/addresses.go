@@ -11,6 +11,7 @@ import (
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -19,7 +20,7 @@ const staticAddress = "192.0.2.10"
 
 // Upstream's GatewayStaticAddresses needs a Gateway with several addresses; this shows why it cannot pass.
 var _ = Describe("A static address", Label(catalogue.GatewayDeployManaged), func() {
-	It("is asked of the Service where it is the only one, and several are refused as unsupported", func(ctx SpecContext) {
+	It("is asked of the Service where it is the only one, and several are refused as unsupported", spec.ID("gatewaydeploy.managed.static-address"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "gateway-static")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/static-addresses.yaml")
