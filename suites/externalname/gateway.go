@@ -81,23 +81,17 @@ func gatewayResolvesAliases(b *bed) {
 // gateway's routes.
 func gatewaySendsToExternalNames(b *bed) {
 	It("keeps its own cluster at a gateway", spec.ID("externalname.gateway-own-cluster"), func(ctx SpecContext) {
-		clusters, answers := b.visit(ctx, "with-http-port.example.com")
-		Expect(clusters).To(Equal([]string{b.cluster("80", "of-permissive")}), "clusters to which the gateway's proxy sends ExternalName of-permissive")
-		Expect(answers).To(match.HaveSPIFFE(""))
+		for _, host := range []string{"with-http-port.example.com", "classic.example.com"} {
+			clusters, answers := b.visit(ctx, host)
+			Expect(clusters).To(Equal([]string{b.cluster("80", "of-permissive")}),
+				"the gateway's proxy sends ExternalName of-permissive to %q by the route for %s", clusters, host)
+			Expect(answers).To(match.HaveSPIFFE(""))
+		}
 	})
 
 	It("is reached at a gateway if it names what no registry has", spec.ID("externalname.gateway-own-unregistered"), func(ctx SpecContext) {
 		_, answers := b.visit(ctx, "outside.example.com")
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
 		Expect(answers).To(match.BeServedBy(b.bystander))
-	})
-
-	It("is passed over at a gateway for the Service it names: what 1.20.0 does", spec.ID("externalname.gateway-own-observed"), func(ctx SpecContext) {
-		for _, host := range []string{"with-http-port.example.com", "classic.example.com"} {
-			clusters, answers := b.visit(ctx, host)
-			Expect(clusters).To(Equal([]string{b.cluster("80", "other-server")}), "clusters to which the gateway's proxy sends %s", host)
-			Expect(answers).To(match.BeServedBy(b.other))
-			Expect(answers).To(match.HaveSPIFFE(b.gatewayIdentity()))
-		}
 	})
 }

@@ -126,8 +126,9 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 	})
 
 	It("keeps its own cluster as the destination of a VirtualService", spec.ID("externalname.own-as-virtualservice-destination"), func(ctx SpecContext) {
-		Expect(b.awaitDispatched(ctx, "80", "dispatched")).To(Equal([]string{b.cluster("80", "of-permissive")}),
-			"clusters to which the client's proxy sends what a VirtualService dispatches to ExternalName of-permissive")
+		clusters := b.awaitDispatched(ctx, "80", "dispatched")
+		Expect(clusters).To(Equal([]string{b.cluster("80", "of-permissive")}),
+			"the client's proxy sends what a VirtualService dispatches to ExternalName of-permissive to %q", clusters)
 		Expect(b.ask(ctx, b.host("dispatched"))).To(match.HaveSPIFFE(""))
 	})
 
@@ -139,13 +140,6 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(lacking(clusters, held)).To(BeEmpty(),
 			"clusters of the route for dispatched-outside that the client's proxy does not have, beside %s", answers)
 		Expect(answers).To(match.BeServedBy(b.bystander))
-	})
-
-	It("is passed over by a VirtualService for the Service it names: what 1.20.0 does", spec.ID("externalname.own-observed"), func(ctx SpecContext) {
-		Expect(b.awaitDispatched(ctx, "80", "dispatched")).To(Equal([]string{b.cluster("80", "other-server")}))
-		answers := b.ask(ctx, b.host("dispatched"))
-		Expect(answers).To(match.BeServedBy(b.other))
-		Expect(answers).To(match.HaveSPIFFE(b.client.SPIFFE()))
 	})
 
 	It("changes its endpoint when it comes to name another Service", spec.ID("externalname.own-changes-endpoint"), func(ctx SpecContext) {

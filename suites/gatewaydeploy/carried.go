@@ -61,20 +61,6 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 		evidence.API("Deployment, pod template and Service", "label %s and annotation %s of Gateway web", team, contact)
 	})
 
-	It("is all that is carried: 1.20 does not act on spec.infrastructure", spec.ID("gatewaydeploy.managed.infrastructure-ignored"), func(ctx SpecContext) {
-		By("making sure that the API server kept the field")
-		found, err := gateway.Get(ns, "web")(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(found.Spec.Infrastructure).NotTo(BeNil())
-		Expect(found.Spec.Infrastructure.Labels).To(HaveLen(1))
-
-		Consistently(ctx, labelsOf(ns, "web"), timing.Quiet, timing.Poll).Should(
-			HaveEach(Not(HaveKey("example.com/infrastructure-label"))), "a label of spec.infrastructure was carried")
-		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey("example.com/infrastructure-annotation"))), "an annotation of spec.infrastructure was carried")
-		evidence.Look(ns, "deployment,service", gateway.ManagedName("web"))
-		evidence.API("Deployment, pod template and Service", "nothing of spec.infrastructure")
-	})
-
 	It("is followed when it changes", spec.ID("gatewaydeploy.managed.metadata-follows"), func(ctx SpecContext) {
 		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
 			found.Labels[team] = "billing"

@@ -84,16 +84,12 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		Eventually(ctx, podsOf(ns, "web"), timing.Gone(), timing.Poll).Should(BeEmpty(), "pods of the deleted Gateway remain")
 		// Nothing may bring them back.
 		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway came back")
-		evidence.Replay("kubectl get deployment,service,pod,serviceaccount -n %s", ns)
+		evidence.Replay("kubectl get deployment,service,pod -n %s", ns)
 		evidence.API("Gateway web", "deleted; its Deployment, Service and pods are gone")
 
 		By("looking at the sibling")
 		Expect(gateway.Deployment(ns, "sibling")(ctx)).To(HaveField("UID", keptDeployment.UID), "the sibling's Deployment")
 		Expect(gateway.Service(ns, "sibling")(ctx)).To(HaveField("UID", keptService.UID), "the sibling's Service")
 		evidence.API("Gateway sibling", "keeps its Deployment and Service")
-
-		By("looking at the ServiceAccount, which 1.20 gives no owner and so leaves behind")
-		Expect(kube.Exists[corev1.ServiceAccount](ns, gateway.ManagedName("web"))(ctx)).To(BeTrue(), "the ServiceAccount is gone")
-		evidence.API("ServiceAccount "+gateway.ManagedName("web"), "remains after its Gateway")
 	})
 })

@@ -81,12 +81,6 @@ func ofTelemetries(s *site) {
 			Entry("the sidecar of the backend behind the Gateway does not log", spec.ID("targetref.telemetry.not-backend"),
 				func() entrance { return s.backend }),
 		)
-
-		It("as observed, makes every other proxy of its namespace log as well", spec.ID("targetref.telemetry.observed"), func(ctx SpecContext) {
-			for _, neighbour := range []entrance{s.b, s.backend} {
-				logs(ctx, neighbour)
-			}
-		})
 	})
 
 	It("ends with its deletion", spec.ID("targetref.telemetry.ends-with-deletion"), func(ctx SpecContext) {

@@ -85,10 +85,6 @@ func ofRequests(m *mesh) {
 		It("without a priority has priority 0 and runs before one with -1", spec.ID("wasmplugin.http-priority-default"), func(ctx SpecContext) {
 			Expect(m.ask(ctx, port)).To(match.HaveRequestHeader(header, "no-priority", "priority-minus-1"))
 		})
-
-		It("without a priority, as observed, runs after every other of its phase", spec.ID("wasmplugin.http-priority-observed"), func(ctx SpecContext) {
-			Expect(m.ask(ctx, port)).To(match.HaveRequestHeader(header, "priority-minus-1", "no-priority"))
-		})
 	})
 
 	// The server's sidecar has a way out to the same port: what is looked at is the two listeners that the

@@ -162,19 +162,12 @@ func ofConnections(m *mesh) {
 	})
 
 	Describe("at a port with another number in the Service", func() {
-		const service, bound = 90, 9090
+		const bound = 9090
 
 		BeforeEach(func(ctx SpecContext) { m.awaitModule(ctx, "counting", moduleNetwork) })
 
 		It("matches connections by the port that the server's process has bound", spec.ID("wasmplugin.network-bound-port"), func(ctx SpecContext) {
 			Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(bound, networkRBAC, m.filter("by-bound-tcp"), tcpProxy))
-		})
-
-		It("as observed, matches connections by the port of the Service", spec.ID("wasmplugin.network-bound-port-observed"), func(ctx SpecContext) {
-			m.awaitModule(ctx, "by-service-tcp", moduleNetwork)
-			Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(bound, networkRBAC, m.filter("by-service-tcp"), tcpProxy))
-			_, seen := m.connect(ctx, service, sidecar.Of(m.server), "by-service-tcp", requests)
-			Expect(seen.begun).To(Equal(requests), "connections begun")
 		})
 	})
 
