@@ -23,9 +23,10 @@ type ListedRow struct {
 
 // ListedSpec is a spec, whether the filters select it or not.
 type ListedSpec struct {
+	// ID stays when the spec's sentence changes. A label filter that is an id selects the spec.
 	ID   string `json:"id"`
 	Name string `json:"name"`
-	// FullName is what a focus is matched against, Labels what a label filter is.
+	// FullName is what a focus is matched against, Labels, beside the id, what a label filter is.
 	FullName string   `json:"fullName"`
 	Labels   []string `json:"labels"`
 	Selected bool     `json:"selected"`

@@ -11,9 +11,9 @@ import (
 )
 
 func TestDiff(t *testing.T) {
-	before, after := cleanRun(), fail(cleanRun(), "gatewaydeploy/managed/ready", "no address came\nExpected")
-	before.Specs = slices.DeleteFunc(before.Specs, func(s Spec) bool { return s.ID == "invariants/restarts" })
-	after.Specs = slices.DeleteFunc(after.Specs, func(s Spec) bool { return s.ID == "tcpmetadata/labels" })
+	before, after := cleanRun(), fail(cleanRun(), "gatewaydeploy.managed.ready", "no address came\nExpected")
+	before.Specs = slices.DeleteFunc(before.Specs, func(s Spec) bool { return s.ID == "invariants.restarts" })
+	after.Specs = slices.DeleteFunc(after.Specs, func(s Spec) bool { return s.ID == "tcpmetadata.labels" })
 	changes, err := Diff(before, after)
 	if err != nil {
 		t.Fatal(err)
@@ -22,13 +22,13 @@ func TestDiff(t *testing.T) {
 	if err := WriteDiff(&out, changes); err != nil {
 		t.Fatal(err)
 	}
-	want := `gatewaydeploy/managed/ready
+	want := `gatewaydeploy.managed.ready
   - passed
   + failed  no address came
-invariants/restarts
+invariants.restarts
   - no such spec
   + passed
-tcpmetadata/labels
+tcpmetadata.labels
   - exempt  Upstream Envoy has no istio.metadata_exchange filter
   + no such spec
 `
@@ -38,7 +38,7 @@ tcpmetadata/labels
 }
 
 func TestDiffOfUndecidedRuns(t *testing.T) {
-	changes, err := Diff(cleanRun(), fail(undecidedRun(), "invariants/restarts", "istiod restarted"))
+	changes, err := Diff(cleanRun(), fail(undecidedRun(), "invariants.restarts", "istiod restarted"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +46,8 @@ func TestDiffOfUndecidedRuns(t *testing.T) {
 	for _, change := range changes {
 		got[change.ID] = change.Undecided()
 	}
-	want := map[string]bool{"gatewaydeploy/managed/ready": true, "gatewaydeploy/mesh-smoke/strict": true,
-		"invariants/restarts": false}
+	want := map[string]bool{"gatewaydeploy.managed.ready": true, "gatewaydeploy.mesh-smoke.strict": true,
+		"invariants.restarts": false}
 	if !maps.Equal(got, want) {
 		t.Errorf("undecided: %v, want %v", got, want)
 	}

@@ -60,7 +60,7 @@ func cleanRun() *Results {
 			took += 4.4
 		}
 		spec := Spec{
-			ID: row + "/" + test.ShortName, Row: row, Name: test.ShortName + ": " + strings.TrimSuffix(test.Description, "."), State: StatePassed,
+			ID: strings.ReplaceAll(row, "/", ".") + "." + test.ShortName, Row: row, Name: test.ShortName + ": " + strings.TrimSuffix(test.Description, "."), State: StatePassed,
 			Level: LevelTraffic, Attempts: 1, Process: process,
 			Evidence: []Evidence{
 				{LevelTraffic, "upstream's assertions", "all held, each answer three times in a row"},
@@ -87,13 +87,13 @@ func cleanRun() *Results {
 		r.Specs = append(r.Specs, spec)
 	}
 	for i, own := range []Spec{
-		{ID: "gatewaydeploy/managed/ready", Row: "gatewaydeploy/managed", Name: "A managed gateway becomes ready and gets an address", Level: LevelTraffic},
-		{ID: "gatewaydeploy/managed/drift", Row: "gatewaydeploy/managed", Name: "A managed gateway repairs a drifted Service", Level: LevelAPI},
-		{ID: "gatewaydeploy/mesh-smoke/strict", Row: "gatewaydeploy/mesh-smoke", Name: "STRICT mutual TLS shows the server the client's SPIFFE id", Level: LevelTraffic},
-		{ID: "tcpmetadata/labels", Row: "tcpmetadata", Name: "TCP metrics carry the peer's workload labels", State: StateExempt,
+		{ID: "gatewaydeploy.managed.ready", Row: "gatewaydeploy/managed", Name: "A managed gateway becomes ready and gets an address", Level: LevelTraffic},
+		{ID: "gatewaydeploy.managed.drift", Row: "gatewaydeploy/managed", Name: "A managed gateway repairs a drifted Service", Level: LevelAPI},
+		{ID: "gatewaydeploy.mesh-smoke.strict", Row: "gatewaydeploy/mesh-smoke", Name: "STRICT mutual TLS shows the server the client's SPIFFE id", Level: LevelTraffic},
+		{ID: "tcpmetadata.labels", Row: "tcpmetadata", Name: "TCP metrics carry the peer's workload labels", State: StateExempt,
 			Reason: "Upstream Envoy has no istio.metadata_exchange filter", Link: "https://istio.io/latest/docs/ops/integrations/"},
-		{ID: "invariants/restarts", Row: "invariants", Name: "No istiod restarted or panicked", Level: LevelAPI},
-		{ID: "invariants/rejected", Row: "invariants", Name: "No connected proxy rejected a resource", Level: LevelConfig},
+		{ID: "invariants.restarts", Row: "invariants", Name: "No istiod restarted or panicked", Level: LevelAPI},
+		{ID: "invariants.rejected", Row: "invariants", Name: "No connected proxy rejected a resource", Level: LevelConfig},
 	} {
 		if own.State == "" {
 			own.State, own.Attempts, own.Process = StatePassed, 1, 1+i%3
@@ -113,24 +113,24 @@ func troubledRun() *Results {
 	for i := range r.Specs {
 		spec := &r.Specs[i]
 		switch spec.ID {
-		case "gatewayapi/http/HTTPRouteRequestMirror":
+		case "gatewayapi.http.HTTPRouteRequestMirror":
 			spec.State = StateFailed
 			spec.Failure = "Timed out after 30.001s.\nThe mirror's log\n\x1b[31mExpected\x1b[0m\n    <string>: no request to </pre><script>alert(1)</script> & \"quotes\"\nto contain substring\n    <string>: Echoing back request made to /mirror to client\n\n## not a heading | not a cell `x` \x00"
 			spec.Location = "suites/gatewayapi/conformance_test.go:88"
 			spec.Diagnostics = "diagnostics/gatewayapi_http_HTTPRouteRequestMirror"
-		case "gatewaydeploy/managed/drift":
+		case "gatewaydeploy.managed.drift":
 			spec.State, spec.Attempts = StateFlaky, 2
 			spec.Failure = "Expected\n    <int32>: 443\nto equal\n    <int32>: 80"
 			spec.Location = "suites/gatewaydeploy/managed.go:61"
-		case "gatewaydeploy/mesh-smoke/strict":
+		case "gatewaydeploy.mesh-smoke.strict":
 			leaveUndecided(spec)
 			spec.Diagnostics = "diagnostics/gatewaydeploy_mesh-smoke_strict"
-		case "invariants/rejected":
+		case "invariants.rejected":
 			spec.State, spec.Seconds, spec.Process, spec.Attempts, spec.Evidence = StateNotRun, 0, 0, 0, nil
 			spec.Reason = "the run was interrupted"
 		}
 	}
-	r.Problems = []string{"known defect gatewayapi/http/HTTPRouteMatching passed: take it off the list"}
+	r.Problems = []string{"known defect gatewayapi.http.HTTPRouteMatching passed: take it off the list"}
 	r.Tally()
 	return r
 }
@@ -156,9 +156,9 @@ func undecidedRun() *Results {
 		spec := &r.Specs[i]
 		spec.Lag = &Lag{Late: 4.5, Worst: 95, Runnable: 11.2, Subject: 0.18, Busiest: "pilot-discovery"}
 		switch spec.ID {
-		case "gatewaydeploy/mesh-smoke/strict":
+		case "gatewaydeploy.mesh-smoke.strict":
 			leaveUndecided(spec)
-		case "gatewaydeploy/managed/ready":
+		case "gatewaydeploy.managed.ready":
 			spec.State, spec.Doubt = StateUndecided, DoubtRestart
 			spec.Reason = "kube-apiserver restarted at 12:03:04 (exit code 137), before the spec failed"
 			spec.Failure = "Get \"https://127.0.0.1:40443/api/v1/nodes\": EOF"
@@ -201,7 +201,7 @@ func rowOf(test suite.ConformanceTest) (row string, process int) {
 func withState(r *Results, state State, names ...string) *Results {
 	for i := range r.Specs {
 		for _, name := range names {
-			if strings.HasSuffix(r.Specs[i].ID, "/"+name) {
+			if strings.HasSuffix(r.Specs[i].ID, "."+name) {
 				r.Specs[i].State = state
 			}
 		}

@@ -30,13 +30,8 @@ func Load(path string) (*Results, error) {
 	if err := json.Unmarshal(data, &header); err != nil {
 		return nil, problem.Usage("the results are not valid JSON: "+err.Error(), path, "run the suite again")
 	}
-	if header.Schema == nil || *header.Schema != Schema {
-		found := "no schema version"
-		if header.Schema != nil {
-			found = fmt.Sprintf("schema version %d", *header.Schema)
-		}
-		return nil, problem.Usage(fmt.Sprintf("the results have %s, this program reads version %d", found, Schema),
-			path, "use the program that wrote them")
+	if err := checkSchema("the results have", header.Schema, path); err != nil {
+		return nil, err
 	}
 	results := &Results{}
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -49,6 +44,24 @@ func Load(path string) (*Results, error) {
 	}
 	results.Tally()
 	return results, nil
+}
+
+// checkSchema returns an error of bad input where a file has another schema version than this package reads, or none.
+// has is how the sentence begins.
+func checkSchema(has string, version *int, path string) error {
+	switch {
+	case version == nil:
+		return problem.Usage(fmt.Sprintf("%s no schema version, this program reads version %d", has, Schema), path,
+			"use the program that wrote them")
+	case *version == Schema:
+		return nil
+	case *version == textIDs:
+		return problem.Usage(fmt.Sprintf("%s schema version %d, whose specs have ids made of their sentences and cannot be compared "+
+			"with those of version %d, which last", has, textIDs, Schema), path,
+			"run the suite again, or use the program that wrote them")
+	}
+	return problem.Usage(fmt.Sprintf("%s schema version %d, this program reads version %d", has, *version, Schema), path,
+		"use the program that wrote them")
 }
 
 // Save writes results.json so that a reader sees the old content or the new, never a part.
@@ -86,7 +99,7 @@ func (r *Results) validate() error {
 			return fmt.Errorf("spec %q has the unknown state %q", spec.ID, spec.State)
 		case !rows[spec.Row]:
 			return fmt.Errorf("spec %q belongs to the unknown row %q", spec.ID, spec.Row)
-		case !strings.HasPrefix(spec.ID, spec.Row+"/"):
+		case !strings.HasPrefix(spec.ID, strings.ReplaceAll(spec.Row, "/", ".")+"."):
 			return fmt.Errorf("spec %q does not begin with its row %q", spec.ID, spec.Row)
 		case spec.Doubt != "" && (spec.State != StateUndecided || !slices.Contains(doubts, spec.Doubt)):
 			return fmt.Errorf("spec %q is %s and has the doubt %q", spec.ID, spec.State, spec.Doubt)

@@ -44,8 +44,8 @@ func TestSaveAndLoad(t *testing.T) {
 
 func TestLoadDoesNotBelieveTotals(t *testing.T) {
 	path := filepath.Join(t.TempDir(), fileResults)
-	content := `{"schema":1,"rows":[{"id":"a","title":"A","state":"passed"}],"totals":{"passed":7,"total":7},
-		"specs":[{"id":"a/x","row":"a","name":"x","state":"failed"}]}`
+	content := `{"schema":2,"rows":[{"id":"a","title":"A","state":"passed"}],"totals":{"passed":7,"total":7},
+		"specs":[{"id":"a.x","row":"a","name":"x","state":"failed"}]}`
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -62,23 +62,24 @@ func TestLoadRefuses(t *testing.T) {
 	const rows = `"rows":[{"id":"a","title":"A","state":"passed"}]`
 	cases := map[string]struct{ content, want string }{
 		"not JSON":         {`{`, "not valid JSON"},
-		"no schema":        {`{}`, "no schema version, this program reads version 1"},
-		"newer schema":     {`{"schema":2,"later":true}`, "schema version 2, this program reads version 1"},
-		"unknown field":    {`{"schema":1,"verdict":"fine"}`, `unknown field "verdict"`},
-		"unknown state":    {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"green"}]}`, `unknown state "green"`},
-		"no state":         {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a"}]}`, `unknown state ""`},
-		"unknown level":    {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"passed","level":"deep"}]}`, `unknown level "deep"`},
-		"unknown evidence": {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"passed","evidence":[{"level":"z"}]}]}`, `unknown level "z"`},
-		"unknown doubt": {`{"schema":1,` + rows + `,` +
-			`"specs":[{"id":"a/x","row":"a","state":"undecided","doubt":"mood"}]}`, `has the doubt "mood"`},
-		"doubtful pass": {`{"schema":1,` + rows + `,` +
-			`"specs":[{"id":"a/x","row":"a","state":"passed","doubt":"starved"}]}`, `is passed and has the doubt "starved"`},
-		"unknown row": {`{"schema":1,` + rows + `,"specs":[{"id":"b/x","row":"b","state":"passed"}]}`, `unknown row "b"`},
-		"row's state": {`{"schema":1,"rows":[{"id":"a","state":"ok"}]}`, `unknown state "ok"`},
-		"row twice":   {`{"schema":1,"rows":[{"id":"a"},{"id":"a"}]}`, `row "a" is listed twice`},
-		"foreign id":  {`{"schema":1,` + rows + `,"specs":[{"id":"b/x","row":"a","state":"passed"}]}`, `does not begin with its row "a"`},
-		"spec twice": {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"passed"},{"id":"a/x","row":"a","state":"failed"}]}`,
-			`spec "a/x" is listed twice`},
+		"no schema":        {`{}`, "no schema version, this program reads version 2"},
+		"older schema":     {`{"schema":1,"earlier":true}`, "schema version 1, whose specs have ids made of their sentences"},
+		"newer schema":     {`{"schema":3,"later":true}`, "schema version 3, this program reads version 2"},
+		"unknown field":    {`{"schema":2,"verdict":"fine"}`, `unknown field "verdict"`},
+		"unknown state":    {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a","state":"green"}]}`, `unknown state "green"`},
+		"no state":         {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a"}]}`, `unknown state ""`},
+		"unknown level":    {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a","state":"passed","level":"deep"}]}`, `unknown level "deep"`},
+		"unknown evidence": {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a","state":"passed","evidence":[{"level":"z"}]}]}`, `unknown level "z"`},
+		"unknown doubt": {`{"schema":2,` + rows + `,` +
+			`"specs":[{"id":"a.x","row":"a","state":"undecided","doubt":"mood"}]}`, `has the doubt "mood"`},
+		"doubtful pass": {`{"schema":2,` + rows + `,` +
+			`"specs":[{"id":"a.x","row":"a","state":"passed","doubt":"starved"}]}`, `is passed and has the doubt "starved"`},
+		"unknown row": {`{"schema":2,` + rows + `,"specs":[{"id":"b.x","row":"b","state":"passed"}]}`, `unknown row "b"`},
+		"row's state": {`{"schema":2,"rows":[{"id":"a","state":"ok"}]}`, `unknown state "ok"`},
+		"row twice":   {`{"schema":2,"rows":[{"id":"a"},{"id":"a"}]}`, `row "a" is listed twice`},
+		"foreign id":  {`{"schema":2,` + rows + `,"specs":[{"id":"b.x","row":"a","state":"passed"}]}`, `does not begin with its row "a"`},
+		"spec twice": {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a","state":"passed"},{"id":"a.x","row":"a","state":"failed"}]}`,
+			`spec "a.x" is listed twice`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -52,9 +52,9 @@ func matrices(t *testing.T) map[string]*Matrix {
 		"passed": {outcomeOf(cellOf(cleanRun(), "1.27.4")), outcomeOf(cellOf(cleanRun(), "1.28.15")),
 			outcomeOf(cellOf(cleanRun(), "1.25.4")), outcomeOf(cellOf(cleanRun(), "1.26.13"))},
 		"troubled": {
-			outcomeOf(fail(cellOf(troubledRun(), "1.25.4"), "gatewaydeploy/managed/ready", "The Gateway <has> no address.\nExpected\n  | more")),
+			outcomeOf(fail(cellOf(troubledRun(), "1.25.4"), "gatewaydeploy.managed.ready", "The Gateway <has> no address.\nExpected\n  | more")),
 			{Name: "1.26", Kubernetes: "1.26.13", State: CellAborted, Why: "cannot create the cluster (kind):\n port 6443 <is> in use"},
-			outcomeOf(fail(cellOf(cleanRun(), "1.27.4"), "gatewayapi/http/HTTPRouteRequestMirror", "Timed out after 30.001s.\nnothing")),
+			outcomeOf(fail(cellOf(cleanRun(), "1.27.4"), "gatewayapi.http.HTTPRouteRequestMirror", "Timed out after 30.001s.\nnothing")),
 			outcomeOf(cellOf(troubledRun(), "1.28.15")),
 		},
 		"undecided": {outcomeOf(cellOf(undecidedRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
@@ -122,7 +122,7 @@ func TestGoldenMatrix(t *testing.T) {
 func TestMatrixVerdict(t *testing.T) {
 	good := func(version string) Outcome { return outcomeOf(cellOf(cleanRun(), version)) }
 	bad := func(version string) Outcome {
-		return outcomeOf(fail(cellOf(cleanRun(), version), "gatewaydeploy/managed/ready", "no address"))
+		return outcomeOf(fail(cellOf(cleanRun(), version), "gatewaydeploy.managed.ready", "no address"))
 	}
 	open := func(version string) Outcome { return outcomeOf(cellOf(undecidedRun(), version)) }
 	aborted := Outcome{Name: "b", Kubernetes: "1.26.13", State: CellAborted, Why: "the engine died"}
@@ -145,14 +145,14 @@ func TestMatrixVerdict(t *testing.T) {
 		{"one undecided, one aborted", []Outcome{open("1.25.4"), aborted}, 3, "Incomplete",
 			"no verdict: the engine died; Kubernetes 1.25.4: 2 specs"},
 		{"one failed with undecided specs", []Outcome{outcomeOf(fail(cellOf(undecidedRun(), "1.25.4"),
-			"invariants/restarts", "it did"))}, 1, "Failed",
+			"invariants.restarts", "it did"))}, 1, "Failed",
 			"1 spec failed, 2 specs are undecided besides"},
 		{"one aborted, one failed", []Outcome{bad("1.25.4"), aborted}, 3, "Failed", "Kubernetes 1.26.13: no verdict: the engine died; Kubernetes 1.25.4: 1 spec failed"},
 		{"one never run", []Outcome{good("1.25.4"), {Kubernetes: "1.26.13", State: CellNotRun}}, 3, "Incomplete", "Kubernetes 1.26.13: not run"},
 		{"one left out", []Outcome{good("1.25.4"), {Kubernetes: "1.26.13", State: CellLeftOut}}, 0, "Passed, in part", ""},
 		{"filtered", []Outcome{outcomeOf(cellOf(filteredRun(), "1.25.4"))}, 0, "Passed, filtered", ""},
 		{"all aborted", []Outcome{aborted}, 3, "Incomplete", "the engine died"},
-		{"another suite", []Outcome{good("1.25.4"), outcomeOf(fewer)}, 1, "Failed", "Kubernetes 1.26.13 ran another suite: it has no invariants/rejected, invariants/restarts"},
+		{"another suite", []Outcome{good("1.25.4"), outcomeOf(fewer)}, 1, "Failed", "Kubernetes 1.26.13 ran another suite: it has no invariants.rejected, invariants.restarts"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := Merge(matrixRun(), c.outcomes)
@@ -184,7 +184,7 @@ func TestMatrixDifferences(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"gatewaydeploy/managed/drift", "gatewaydeploy/managed/ready", "invariants/rejected"}
+	want := []string{"gatewaydeploy.managed.drift", "gatewaydeploy.managed.ready", "invariants.rejected"}
 	if !slices.Equal(got, want) {
 		t.Errorf("differences %v, want %v", got, want)
 	}
@@ -193,7 +193,7 @@ func TestMatrixDifferences(t *testing.T) {
 			t.Errorf("%s is %+v in the aborted cell", row.ID, row.Cells[1])
 		}
 	}
-	if failed := m.common(StateFailed); len(failed) != 1 || failed[0].ID != "gatewayapi/http/HTTPRouteRequestMirror" || failed[0].Message != "Timed out after 30.001s." {
+	if failed := m.common(StateFailed); len(failed) != 1 || failed[0].ID != "gatewayapi.http.HTTPRouteRequestMirror" || failed[0].Message != "Timed out after 30.001s." {
 		t.Errorf("failed everywhere: %+v", failed)
 	}
 	passed := matrices(t)["passed"]
@@ -207,7 +207,7 @@ func TestMatrixDifferences(t *testing.T) {
 
 // TestMatrixOfUndecidedSpecs: an undecided spec differs from no outcome, and hides none.
 func TestMatrixOfUndecidedSpecs(t *testing.T) {
-	const id = "gatewaydeploy/mesh-smoke/strict"
+	const id = "gatewaydeploy.mesh-smoke.strict"
 	m, err := Merge(matrixRun(), []Outcome{outcomeOf(cellOf(undecidedRun(), "1.25.4")),
 		outcomeOf(fail(cellOf(cleanRun(), "1.27.4"), id, "no mutual TLS was seen")), outcomeOf(fail(cellOf(cleanRun(),
 			"1.28.15"), id, "no mutual TLS was seen"))})
@@ -225,7 +225,7 @@ func TestMatrixOfUndecidedSpecs(t *testing.T) {
 	for _, spec := range m.undecided() {
 		open = append(open, spec.ID+" on "+enumerate(minorsOf(spec.Findings[0].Cells)))
 	}
-	if want := []string{"gatewaydeploy/managed/ready on 1.25", id + " on 1.25"}; !slices.Equal(open, want) {
+	if want := []string{"gatewaydeploy.managed.ready on 1.25", id + " on 1.25"}; !slices.Equal(open, want) {
 		t.Errorf("undecided %q, want %q", open, want)
 	}
 }
@@ -241,7 +241,7 @@ func TestMatrixVerdictAllowing(t *testing.T) {
 	}{
 		"some are undecided":  {undecidedRun(), 0},
 		"all are undecided":   {nothing, problem.ExitEnvironment},
-		"one failed as well":  {fail(undecidedRun(), "invariants/restarts", "it did"), problem.ExitFailedSpecs},
+		"one failed as well":  {fail(undecidedRun(), "invariants.restarts", "it did"), problem.ExitFailedSpecs},
 		"none is not decided": {cleanRun(), 0},
 	} {
 		m, err := Merge(matrixRun(), []Outcome{outcomeOf(c.cell)})
@@ -270,8 +270,8 @@ func TestLoadMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ old, new, want string }{
-		"another schema":   {`"schema": 1`, `"schema": 7`, "schema version 7"},
-		"an unknown field": {`"schema": 1`, `"schema": 1, "colour": 2`, "colour"},
+		"another schema":   {`"schema": 2`, `"schema": 7`, "schema version 7"},
+		"an unknown field": {`"schema": 2`, `"schema": 2, "colour": 2`, "colour"},
 		"an unknown state": {`"state": "aborted"`, `"state": "green"`, "unknown state"},
 		"a way out":        {`"directory": "1.25"`, `"directory": "../1.25"`, "lies outside"},
 		"no JSON":          {`{`, `[`, "does not fit"},

@@ -56,8 +56,10 @@ func LoadMatrix(path string) (*Matrix, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	err = decoder.Decode(m)
-	if err == nil && m.Schema != Schema {
-		err = fmt.Errorf("it has schema version %d, this program reads version %d", m.Schema, Schema)
+	if err == nil {
+		if err := checkSchema("the matrix has", &m.Schema, path); err != nil {
+			return nil, err
+		}
 	}
 	for _, cell := range m.Cells {
 		if err == nil && !slices.Contains(cellStates, cell.State) {

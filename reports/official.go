@@ -28,7 +28,7 @@ func outcomes(r *Results) (byName map[string]Spec, ok bool) {
 	byName = map[string]Spec{}
 	for _, spec := range r.Specs {
 		if strings.HasPrefix(spec.Row, conformancePrefix) && spec.State != StateNotRun {
-			name := spec.ID[strings.LastIndex(spec.ID, "/")+1:]
+			name := spec.ID[strings.LastIndex(spec.ID, ".")+1:]
 			// Where a test stands twice, its worse outcome counts.
 			if known, twice := byName[name]; !twice || RowState([]State{known.State, spec.State}) == spec.State {
 				byName[name] = spec

@@ -123,7 +123,7 @@ func TestConformanceChangesNothingUpstream(t *testing.T) {
 func TestNoClaim(t *testing.T) {
 	without := func(name string) *Results {
 		r := cleanRun()
-		r.Specs = slices.DeleteFunc(r.Specs, func(s Spec) bool { return strings.HasSuffix(s.ID, "/"+name) })
+		r.Specs = slices.DeleteFunc(r.Specs, func(s Spec) bool { return strings.HasSuffix(s.ID, "."+name) })
 		return r
 	}
 	filtered := cleanRun()
@@ -157,9 +157,9 @@ func TestWorseOutcomeOfATestCounts(t *testing.T) {
 	for _, states := range [][2]State{{StateFailed, StatePassed}, {StatePassed, StateFailed},
 		{StatePassed, StateUndecided}} {
 		r := &Results{Specs: []Spec{
-			{ID: "gatewayapi/http/A", Row: "gatewayapi/http", State: states[0]},
-			{ID: "gatewayapi/tls/A", Row: "gatewayapi/tls", State: states[1]},
-			{ID: "mirroring/B", Row: "mirroring", State: StatePassed},
+			{ID: "gatewayapi.http.A", Row: "gatewayapi/http", State: states[0]},
+			{ID: "gatewayapi.tls.A", Row: "gatewayapi/tls", State: states[1]},
+			{ID: "mirroring.B", Row: "mirroring", State: StatePassed},
 		}}
 		byName, _ := outcomes(r)
 		if len(byName) != 1 || byName["A"].State == StatePassed {

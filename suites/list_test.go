@@ -10,6 +10,7 @@ import (
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/results"
+	specs "mesh-conformance/suites/internal/spec"
 )
 
 var listPath = flag.String("list", "", "where a dry run writes what the suite holds; qualify list reads it")
@@ -34,7 +35,7 @@ func listing(lists *results.Lists, report Report) *kindconfig.Listing {
 			continue
 		}
 		listed := kindconfig.ListedSpec{
-			ID: results.SpecID(spec), Name: spec.LeafNodeText, FullName: spec.FullText(), Labels: spec.Labels(),
+			ID: results.SpecID(spec), Name: spec.LeafNodeText, FullName: spec.FullText(), Labels: specs.WithoutID(spec.Labels()),
 			Selected: !spec.State.Is(types.SpecStateSkipped | types.SpecStatePending),
 		}
 		for _, d := range lists.KnownDefects {

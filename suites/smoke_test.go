@@ -8,11 +8,13 @@ import (
 
 	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/spec"
 )
 
-// TestEachRowHasASmokeSpec runs this test binary again as a dry run, because only a run of the suite builds its tree of
-// specs.
-func TestEachRowHasASmokeSpec(t *testing.T) {
+// listed runs this test binary again as a dry run and returns what it lists, because only a run of the suite builds its
+// tree of specs.
+func listed(t *testing.T) *kindconfig.Listing {
+	t.Helper()
 	if *jobPath != "" || *listPath != "" {
 		t.Skip("this process runs or lists the suite itself")
 	}
@@ -29,6 +31,11 @@ func TestEachRowHasASmokeSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listing
+}
+
+func TestEachRowHasASmokeSpec(t *testing.T) {
+	listing := listed(t)
 	var specs [][]string
 	for _, row := range listing.Rows {
 		for _, spec := range row.Specs {
@@ -37,5 +44,29 @@ func TestEachRowHasASmokeSpec(t *testing.T) {
 	}
 	for _, row := range catalogue.WithoutSmoke(specs) {
 		t.Errorf("row %s has no spec with the label %s", row, catalogue.Smoke)
+	}
+}
+
+// TestEverySpecHasAnID checks the ids of all specs, and that each entry of the lists names a spec, which would be a
+// problem of the listing otherwise.
+func TestEverySpecHasAnID(t *testing.T) {
+	listing := listed(t)
+	for _, found := range listing.Problems {
+		t.Error(found)
+	}
+	ids := map[string]bool{}
+	for _, row := range listing.Rows {
+		for _, one := range row.Specs {
+			if ids[one.ID] {
+				t.Errorf("two specs have the id %s", one.ID)
+			}
+			ids[one.ID] = true
+			if err := spec.Check(append(one.Labels, one.ID)); err != nil {
+				t.Errorf("%s: %v", one.FullName, err)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		t.Error("the suite lists no spec")
 	}
 }

@@ -36,7 +36,7 @@ func TestDiff(t *testing.T) {
 		if problem.ExitCode(err) != c.code || (err != nil && !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s %s: exit code %d, %v; want %d, %s", c.before, c.after, problem.ExitCode(err), err, c.code, c.want)
 		}
-		if c.code == 1 && !strings.Contains(out.String(), "mirroring/copies\n  - passed\n  + failed  no copy came\n") {
+		if c.code == 1 && !strings.Contains(out.String(), "mirroring.copies\n  - passed\n  + failed  no copy came\n") {
 			t.Errorf("shown:\n%s", out.String())
 		}
 	}

@@ -49,7 +49,7 @@ const (
 	// ratioTarget is the share of the serial run's time that the lanes may take.
 	ratioTarget = 0.4
 	// upstreamsTests begin the ids of the measured specs.
-	upstreamsTests = "gatewayapi/"
+	upstreamsTests = "gatewayapi."
 	// slowestShown is how many tests the report names.
 	slowestShown = 12
 )

@@ -28,7 +28,7 @@ func resultsOf(specs ...reports.Spec) *reports.Results {
 
 func TestCompare(t *testing.T) {
 	passed := reports.StatePassed
-	other := reports.Spec{ID: "invariants/x", Row: "invariants", Start: 500, Seconds: 500, State: passed}
+	other := reports.Spec{ID: "invariants.x", Row: "invariants", Start: 500, Seconds: 500, State: passed}
 	notRun := test("C", 0, 0, reports.StateNotRun)
 	lanes := resultsOf(test("A", 40, 10, passed), test("B", 41, 31, passed), other, notRun)
 	serial := resultsOf(test("A", 100, 20, passed), test("B", 120, 60, reports.StateFailed), notRun)
@@ -39,7 +39,7 @@ func TestCompare(t *testing.T) {
 	if f.Lanes.Wall != 32 || f.Serial.Wall != 80 || math.Abs(f.Ratio-0.4) > 1e-9 || f.Lanes.Specs != 2 || f.Serial.Failed != 1 || f.Lanes.Failed != 0 {
 		t.Errorf("figures %+v", f)
 	}
-	if f.Tests[0].ID != "gatewayapi/http/B" || f.Tests[0].Lanes != 31 || f.Tests[0].Serial != 60 {
+	if f.Tests[0].ID != "gatewayapi.http.B" || f.Tests[0].Lanes != 31 || f.Tests[0].Serial != 60 {
 		t.Errorf("the slowest test is not first: %+v", f.Tests)
 	}
 	if text := f.markdown(); !strings.Contains(text, "Ratio **0.40**: the target of 0.40 is reached. Provisioning of the new cluster took 38.5 s.") {

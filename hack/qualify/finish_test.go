@@ -23,7 +23,7 @@ func runFolderOf(t *testing.T, state reports.State) *kindconfig.Job {
 		t.Fatal(err)
 	}
 	if state != "" {
-		spec := reports.Spec{ID: "mirroring/copies", Row: "mirroring", Name: "copies", State: state, Seconds: 1}
+		spec := reports.Spec{ID: "mirroring.copies", Row: "mirroring", Name: "copies", State: state, Seconds: 1}
 		if state == reports.StateUndecided {
 			spec.Doubt, spec.Lag = reports.DoubtStarved, &reports.Lag{Runnable: 45, Worst: 1600}
 		}

@@ -79,8 +79,8 @@ func TestEventLines(t *testing.T) {
 		event kindconfig.Event
 		want  []string
 	}{
-		{kindconfig.Event{ID: "gatewayapi/http/X", Name: "X: a sentence", State: "passed", Seconds: 1.26, Message: "ignored"},
-			[]string{" 7/88  passed          1.3s  gatewayapi/http/X"}},
+		{kindconfig.Event{ID: "gatewayapi.http.X", Name: "X: a sentence", State: "passed", Seconds: 1.26, Message: "ignored"},
+			[]string{" 7/88  passed          1.3s  gatewayapi.http.X"}},
 		{kindconfig.Event{Row: "mirroring", Name: "copies", State: "failed", Seconds: 62, Message: long},
 			[]string{" 7/88  failed         62.0s  mirroring: copies", strings.Repeat(" ", 29) + long}},
 		{kindconfig.Event{ID: "a/b", State: "undecided", Seconds: 1, Message: "time ran out"},

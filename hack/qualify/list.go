@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,7 +48,7 @@ func listCommand() *cobra.Command {
 // addFilterFlags adds the flags that select specs.
 func addFilterFlags(cmd *cobra.Command, focus, labels *string) {
 	cmd.Flags().StringVar(focus, "focus", "", "only specs whose full name matches this regular expression")
-	cmd.Flags().StringVar(labels, "label-filter", "", "only specs whose labels match, for example mirroring or gatewayapi.http (a row's id with dots)")
+	cmd.Flags().StringVar(labels, "label-filter", "", "only specs whose labels match, for example mirroring, gatewayapi.http (a row's id with dots) or a spec's id: see qualify list")
 }
 
 func list(ctx context.Context, out io.Writer, o listOptions) error {
@@ -164,7 +163,7 @@ func listText(listing *kindconfig.Listing, filtered bool, columns int) string {
 				branch, below = "└─", "  "
 			}
 			// The ids of upstream's tests end in the name that their sentence begins with.
-			line("%s %s  %s", branch, spec.ID, strings.TrimPrefix(spec.Name, path.Base(spec.ID)+": "))
+			line("%s %s  %s", branch, spec.ID, strings.TrimPrefix(spec.Name, shortName(spec.ID)+": "))
 			for _, mark := range marks(spec) {
 				line("%s     %s", below, mark)
 			}
@@ -176,6 +175,9 @@ func listText(listing *kindconfig.Listing, filtered bool, columns int) string {
 	}
 	return text.String()
 }
+
+// shortName is the last part of a spec's id: its row's id has the same dots between its parts.
+func shortName(id string) string { return id[strings.LastIndex(id, ".")+1:] }
 
 func specCount(shown, all int) string {
 	switch {

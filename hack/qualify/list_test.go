@@ -14,12 +14,12 @@ func sampleListing() *kindconfig.Listing {
 	return &kindconfig.Listing{
 		Rows: []kindconfig.ListedRow{
 			{ID: "gatewayapi/mesh", Title: "The mesh tests", Specs: []kindconfig.ListedSpec{
-				{ID: "gatewayapi/mesh/MeshBasic", Name: "MeshBasic: A client reaches a server", Selected: true},
-				{ID: "gatewayapi/mesh/MeshPorts", Name: "MeshPorts: A port", Selected: true,
+				{ID: "gatewayapi.mesh.MeshBasic", Name: "MeshBasic: A client reaches a server", Selected: true},
+				{ID: "gatewayapi.mesh.MeshPorts", Name: "MeshPorts: A port", Selected: true,
 					KnownDefect: &kindconfig.ListedEntry{Reason: "It fails.", Link: "https://example.com/1", For: []string{"1.20.0", "1.20.1"}}},
 			}},
 			{ID: "mirroring", Title: "Mirrors", Specs: []kindconfig.ListedSpec{
-				{ID: "mirroring/copies", Name: "copies", Selected: false,
+				{ID: "mirroring.copies", Name: "copies", Selected: false,
 					Exemption: &kindconfig.ListedEntry{Reason: "No filter.", Link: "https://example.com/2", For: []string{"upstream"}}},
 			}},
 			{ID: "upgrade", Title: "Upgrades"},
@@ -32,11 +32,11 @@ func TestListText(t *testing.T) {
 	all := sampleListing()
 	all.Rows[1].Specs[0].Selected = true
 	want := `gatewayapi/mesh  The mesh tests (2 specs)
-├─ gatewayapi/mesh/MeshBasic  A client reaches a server
-└─ gatewayapi/mesh/MeshPorts  A port
+├─ gatewayapi.mesh.MeshBasic  A client reaches a server
+└─ gatewayapi.mesh.MeshPorts  A port
        known defect of Istio 1.20.0, 1.20.1: It fails. https://example.com/1
 mirroring  Mirrors (1 spec)
-└─ mirroring/copies  copies
+└─ mirroring.copies  copies
        exempt on upstream: No filter. https://example.com/2
 upgrade  Upgrades (no spec yet)
 3 rows, 3 specs
@@ -48,7 +48,7 @@ problem: two specs have the id x
 	filtered := sampleListing()
 	filtered.Rows[0].Specs[0].Selected = false
 	want = `gatewayapi/mesh  The mesh tests (1 of 2…
-└─ gatewayapi/mesh/MeshPorts  A port
+└─ gatewayapi.mesh.MeshPorts  A port
        known defect of Istio 1.20.0, 1.…
 1 rows, 1 specs
 problem: two specs have the id x

@@ -58,7 +58,7 @@ func cellResults(t *testing.T, dir, version string, state reports.State) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	saveResults(t, dir, reports.Spec{ID: "mirroring/copies", Row: "mirroring", Name: "copies", State: state, Seconds: 1, Failure: "no copy came"})
+	saveResults(t, dir, reports.Spec{ID: "mirroring.copies", Row: "mirroring", Name: "copies", State: state, Seconds: 1, Failure: "no copy came"})
 	path := filepath.Join(dir, kindconfig.ResultsFile)
 	r, err := reports.Load(path)
 	if err != nil {

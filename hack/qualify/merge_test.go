@@ -25,7 +25,7 @@ func TestMerge(t *testing.T) {
 	put(t, filepath.Join(cell("failed"), "diagnostics", "spec", "pods.txt"), "pods")
 	noResults(t, cell("aborted"), "1.26.13", "interrupted: no verdict")
 	cellResults(t, cell("malformed"), "1.28.15", reports.StatePassed)
-	put(t, filepath.Join(cell("malformed"), kindconfig.ResultsFile), `{"schema": 1, "x": 2}`)
+	put(t, filepath.Join(cell("malformed"), kindconfig.ResultsFile), `{"schema": 2, "x": 2}`)
 	cellResults(t, cell("versionless"), "", reports.StatePassed)
 	cellResults(t, cell("way-out"), "../..", reports.StatePassed)
 	if err := os.Mkdir(cell("empty"), 0o755); err != nil {

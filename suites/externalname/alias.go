@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -34,16 +35,23 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 			Expect(answers).To(match.BeServedBy(b.serverOf(concrete)))
 			Expect(answers).To(match.HaveSPIFFE(b.client.SPIFFE()))
 		},
-		Entry("an alias without ports", Label(catalogue.Smoke), func() string { return b.host("without-ports") }, "strict"),
-		Entry("an alias by its short name", func() string { return "without-ports" }, "strict"),
-		Entry("an alias by name and namespace", func() string { return "without-ports." + b.namespace }, "strict"),
-		Entry("an alias with an HTTP port", Label(catalogue.Smoke), func() string { return b.host("with-http-port") }, "strict"),
-		Entry("an alias of a Service that takes plaintext too", func() string { return b.host("of-permissive") }, "other-server"),
-		Entry("an alias of an alias", func() string { return b.host("first") }, "other-server"),
-		Entry("an alias in another namespace", func() string { return b.farHost("far") }, "other-server"),
+		Entry("an alias without ports", spec.ID("externalname.alias-without-ports"),
+			Label(catalogue.Smoke), func() string { return b.host("without-ports") }, "strict"),
+		Entry("an alias by its short name", spec.ID("externalname.alias-by-short-name"),
+			func() string { return "without-ports" }, "strict"),
+		Entry("an alias by name and namespace", spec.ID("externalname.alias-by-name-and-namespace"),
+			func() string { return "without-ports." + b.namespace }, "strict"),
+		Entry("an alias with an HTTP port", spec.ID("externalname.alias-with-http-port"),
+			Label(catalogue.Smoke), func() string { return b.host("with-http-port") }, "strict"),
+		Entry("an alias of a Service that takes plaintext too", spec.ID("externalname.alias-of-permissive-service"),
+			func() string { return b.host("of-permissive") }, "other-server"),
+		Entry("an alias of an alias", spec.ID("externalname.alias-of-alias"),
+			func() string { return b.host("first") }, "other-server"),
+		Entry("an alias in another namespace", spec.ID("externalname.alias-in-other-namespace"),
+			func() string { return b.farHost("far") }, "other-server"),
 	)
 
-	It("is matched nowhere if it stands for itself in a loop, or for no full name", func(ctx SpecContext) {
+	It("is matched nowhere if it stands for itself in a loop, or for no full name", spec.ID("externalname.alias-loop-or-short-name-unmatched"), func(ctx SpecContext) {
 		By("waiting until the client's proxy holds aliases of the same fixture")
 		b.awaitRoute(ctx, "80", b.host("first"), b.cluster("80", "other-server"))
 		aliases := []string{"loop-one", "loop-two", "short"}
@@ -57,7 +65,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(b.ask(ctx, b.host("server"), echo.Header("Host", b.host("with-http-port")))).To(match.HaveStatus(http.StatusOK))
 	})
 
-	It("has neither cluster nor listener, whatever its ports", func(ctx SpecContext) {
+	It("has neither cluster nor listener, whatever its ports", spec.ID("externalname.alias-no-cluster-no-listener"), func(ctx SpecContext) {
 		b.awaitRoute(ctx, "80", b.host("with-http-port"), b.cluster("80", "strict"))
 		aliases := []string{b.host("without-ports"), b.host("with-http-port"), b.host("with-tcp-port"), b.host("with-https-port"), b.host("outside")}
 		Consistently(ctx, b.clustersOf(aliases...), timing.Quiet, timing.Poll).Should(BeEmpty(), "clusters of aliases")
@@ -73,7 +81,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		evidence.Config("listener of alias with-tcp-port", "none")
 	})
 
-	It("leaves connections to its TCP port, but to other addresses, alone", func(ctx SpecContext) {
+	It("leaves connections to its TCP port, but to other addresses, alone", spec.ID("externalname.alias-tcp-port-by-address"), func(ctx SpecContext) {
 		b.awaitRoute(ctx, "80", b.host("with-http-port"), b.cluster("80", "strict"))
 		By("measuring once, by name")
 		Expect(b.client.Measure(ctx, "tcp://"+b.host("with-tcp-port")+":9999", requests)).To(match.BeServedBy(b.other))
@@ -81,7 +89,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(b.client.Measure(ctx, "tcp://"+b.bystander.Pod.Status.PodIP+":9999", requests)).To(match.BeServedBy(b.bystander))
 	})
 
-	It("is one of the server names of a Service that has no address", func(ctx SpecContext) {
+	It("is one of the server names of a Service that has no address", spec.ID("externalname.alias-server-name-of-headless"), func(ctx SpecContext) {
 		const cluster = "outbound|8443||addressless.example.com"
 		Eventually(ctx, b.connections("0.0.0.0_8443"), timing.Push(), timing.Poll).Should(SatisfyAll(
 			HaveKeyWithValue("addressless.example.com", Equal([]string{cluster})),
@@ -92,7 +100,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		evidence.Config("server name "+b.host("with-https-port")+" on port 8443", "%s", cluster)
 	})
 
-	It("follows the Service's DestinationRule and not one of its own", func(ctx SpecContext) {
+	It("follows the Service's DestinationRule and not one of its own", spec.ID("externalname.alias-destinationrule-of-service"), func(ctx SpecContext) {
 		// Under either rule requests fail; and one push brings all that was applied before the pods were.
 		b.awaitRoute(ctx, "80", b.host("alias-of-ruled"), b.cluster("80", "ruled"))
 		b.awaitRoute(ctx, "80", b.host("ruled-alias"), b.cluster("80", "many-ports"))
@@ -103,7 +111,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(answers).To(match.HaveSPIFFE(b.client.SPIFFE()))
 	})
 
-	It("meets a VirtualService that has it as host under its full name only", func(ctx SpecContext) {
+	It("meets a VirtualService that has it as host under its full name only", spec.ID("externalname.alias-virtualservice-by-full-name"), func(ctx SpecContext) {
 		b.awaitRoute(ctx, "80", b.host("routed"), b.cluster("80", "other-server"))
 		Expect(b.ask(ctx, b.host("routed"))).To(match.BeServedBy(b.other))
 
@@ -115,7 +123,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(b.ask(ctx, b.host("server"))).To(match.BeServedBy(b.server))
 	})
 
-	It("meets no VirtualService on ports that are TCP or whose protocol is detected", func(ctx SpecContext) {
+	It("meets no VirtualService on ports that are TCP or whose protocol is detected", spec.ID("externalname.alias-no-virtualservice-on-tcp"), func(ctx SpecContext) {
 		b.awaitRoute(ctx, "80", b.host("routed"), b.cluster("80", "other-server"))
 		b.awaitRoute(ctx, "detected."+b.namespace+".svc.cluster.local:81", "*", b.cluster("81", "detected"))
 		Expect(b.ask(ctx, b.host("routed-detected")+":81")).To(match.BeServedBy(b.bystander))
@@ -123,7 +131,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(b.listeners(ctx)).NotTo(ContainElement(BeElementOf("0.0.0.0_81", "0.0.0.0_9998")), "listeners, among them those of aliases")
 	})
 
-	It("stands for its Service as the destination of a VirtualService", func(ctx SpecContext) {
+	It("stands for its Service as the destination of a VirtualService", spec.ID("externalname.alias-as-virtualservice-destination"), func(ctx SpecContext) {
 		Expect(b.awaitDispatched(ctx, "80", "dispatched")).To(Equal([]string{b.cluster("80", "other-server")}),
 			"clusters to which the client's proxy sends what a VirtualService dispatches to alias of-permissive")
 		answers := b.ask(ctx, b.host("dispatched"))
@@ -131,7 +139,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(answers).To(match.HaveSPIFFE(b.client.SPIFFE()))
 	})
 
-	It("changes the Service's routes when it comes to stand for another, and when it goes", func(ctx SpecContext) {
+	It("changes the Service's routes when it comes to stand for another, and when it goes", spec.ID("externalname.alias-changes-and-goes"), func(ctx SpecContext) {
 		b.awaitRoute(ctx, "80", b.host("moved"), b.cluster("80", "strict"))
 		Expect(b.ask(ctx, b.host("moved"))).To(match.BeServedBy(b.server))
 
@@ -153,13 +161,13 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 
 	gatewayResolvesAliases(b)
 
-	It("is matched if a Sidecar imports all of the Service's namespace, whatever its own", func(ctx SpecContext) {
+	It("is matched if a Sidecar imports all of the Service's namespace, whatever its own", spec.ID("externalname.alias-sidecar-imports-namespace"), func(ctx SpecContext) {
 		b.restrict(ctx, "own-namespace-only")
 		b.awaitRoute(ctx, "80", b.farHost("far"), b.cluster("80", "other-server"))
 		Expect(b.ask(ctx, b.farHost("far"))).To(match.BeServedBy(b.other))
 	})
 
-	It("is refused under REGISTRY_ONLY if what it stands for is not in the registry", func(ctx SpecContext) {
+	It("is refused under REGISTRY_ONLY if what it stands for is not in the registry", spec.ID("externalname.alias-registry-only-refused"), func(ctx SpecContext) {
 		By("measuring once, while unknown hosts are let through")
 		Expect(b.ask(ctx, b.host("outside")+":8080")).To(match.BeServedBy(b.bystander))
 
@@ -169,7 +177,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(b.ask(ctx, b.farHost("far"))).To(match.HaveStatus(http.StatusOK))
 	})
 
-	It("is matched only if a Sidecar that names hosts names it beside the Service", func(ctx SpecContext) {
+	It("is matched only if a Sidecar that names hosts names it beside the Service", spec.ID("externalname.alias-sidecar-names-hosts"), func(ctx SpecContext) {
 		b.restrict(ctx, "named-hosts-only")
 		b.name(ctx, "strict", "other-server", "of-permissive")
 		b.awaitRoute(ctx, "80", b.host("of-permissive"), b.cluster("80", "other-server"))
@@ -183,7 +191,7 @@ var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ord
 		Expect(b.ask(ctx, b.host("strict"))).To(match.BeServedBy(b.server))
 	})
 
-	It("is matched as soon as a Sidecar comes to name it", func(ctx SpecContext) {
+	It("is matched as soon as a Sidecar comes to name it", spec.ID("externalname.alias-sidecar-names-it-later"), func(ctx SpecContext) {
 		b.restrict(ctx, "named-hosts-only")
 		b.name(ctx, "strict")
 		b.awaitRoute(ctx, "80", b.host("strict"), b.cluster("80", "strict"))

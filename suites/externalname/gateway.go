@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -61,12 +62,15 @@ func gatewayResolvesAliases(b *bed) {
 			Expect(answers).To(match.BeServedBy(b.serverOf(concrete)))
 			Expect(answers).To(match.HaveSPIFFE(b.gatewayIdentity()))
 		},
-		Entry("an alias as backend of an HTTPRoute", "with-http-port.example.com", "other-server"),
-		Entry("an alias without ports as backend of an HTTPRoute", "without-ports.example.com", "strict"),
-		Entry("an alias as destination of a gateway's VirtualService", "classic.example.com", "other-server"),
+		Entry("an alias as backend of an HTTPRoute", spec.ID("externalname.gateway-alias-httproute"),
+			"with-http-port.example.com", "other-server"),
+		Entry("an alias without ports as backend of an HTTPRoute", spec.ID("externalname.gateway-alias-httproute-without-ports"),
+			"without-ports.example.com", "strict"),
+		Entry("an alias as destination of a gateway's VirtualService", spec.ID("externalname.gateway-alias-virtualservice"),
+			"classic.example.com", "other-server"),
 	)
 
-	It("leads nowhere at a gateway if what it stands for is not in the registry", func(ctx SpecContext) {
+	It("leads nowhere at a gateway if what it stands for is not in the registry", spec.ID("externalname.gateway-alias-unregistered"), func(ctx SpecContext) {
 		_, answers := b.visit(ctx, "outside.example.com")
 		// What the Gateway API says of backends that there are not.
 		Expect(answers).To(match.HaveStatus(http.StatusInternalServerError))
@@ -76,24 +80,18 @@ func gatewayResolvesAliases(b *bed) {
 // gatewaySendsToExternalNames are specs of ExternalName Services that are no aliases as destinations of a
 // gateway's routes.
 func gatewaySendsToExternalNames(b *bed) {
-	It("keeps its own cluster at a gateway", func(ctx SpecContext) {
-		clusters, answers := b.visit(ctx, "with-http-port.example.com")
-		Expect(clusters).To(Equal([]string{b.cluster("80", "of-permissive")}), "clusters to which the gateway's proxy sends ExternalName of-permissive")
-		Expect(answers).To(match.HaveSPIFFE(""))
+	It("keeps its own cluster at a gateway", spec.ID("externalname.gateway-own-cluster"), func(ctx SpecContext) {
+		for _, host := range []string{"with-http-port.example.com", "classic.example.com"} {
+			clusters, answers := b.visit(ctx, host)
+			Expect(clusters).To(Equal([]string{b.cluster("80", "of-permissive")}),
+				"the gateway's proxy sends ExternalName of-permissive to %q by the route for %s", clusters, host)
+			Expect(answers).To(match.HaveSPIFFE(""))
+		}
 	})
 
-	It("is reached at a gateway if it names what no registry has", func(ctx SpecContext) {
+	It("is reached at a gateway if it names what no registry has", spec.ID("externalname.gateway-own-unregistered"), func(ctx SpecContext) {
 		_, answers := b.visit(ctx, "outside.example.com")
 		Expect(answers).To(match.HaveStatus(http.StatusOK))
 		Expect(answers).To(match.BeServedBy(b.bystander))
-	})
-
-	It("is passed over at a gateway for the Service it names: what 1.20.0 does", func(ctx SpecContext) {
-		for _, host := range []string{"with-http-port.example.com", "classic.example.com"} {
-			clusters, answers := b.visit(ctx, host)
-			Expect(clusters).To(Equal([]string{b.cluster("80", "other-server")}), "clusters to which the gateway's proxy sends %s", host)
-			Expect(answers).To(match.BeServedBy(b.other))
-			Expect(answers).To(match.HaveSPIFFE(b.gatewayIdentity()))
-		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -48,18 +49,21 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 			Expect(answers).To(match.BeServedBy(b.other))
 			Expect(answers).To(match.HaveSPIFFE(""))
 		},
-		Entry("one with an HTTP port", func() string { return b.host("of-permissive") }),
-		Entry("one that names another", func() string { return b.host("first") }),
-		Entry("one in another namespace", func() string { return b.farHost("far") }),
+		Entry("one with an HTTP port", spec.ID("externalname.own-http-port"),
+			func() string { return b.host("of-permissive") }),
+		Entry("one that names another", spec.ID("externalname.own-names-another"),
+			func() string { return b.host("first") }),
+		Entry("one in another namespace", spec.ID("externalname.own-in-other-namespace"),
+			func() string { return b.farHost("far") }),
 	)
 
-	It("does not reach a Service that takes mutual TLS only", func(ctx SpecContext) {
+	It("does not reach a Service that takes mutual TLS only", spec.ID("externalname.own-strict-service-unreached"), func(ctx SpecContext) {
 		b.awaitOwn(ctx, b.host("with-http-port"), "strict")
 		Expect(b.attempt(ctx, b.host("with-http-port"))).To(match.HaveStatus(http.StatusServiceUnavailable))
 		Expect(b.ask(ctx, b.host("server"))).To(match.HaveStatus(http.StatusOK))
 	})
 
-	It("is unknown to proxies if it has no ports", func(ctx SpecContext) {
+	It("is unknown to proxies if it has no ports", spec.ID("externalname.own-without-ports-unknown"), func(ctx SpecContext) {
 		b.awaitOwn(ctx, b.host("with-http-port"), "strict")
 		b.expectNoRoute(ctx, "80", b.host("without-ports"), "without-ports."+b.namespace, "without-ports")
 		Expect(b.clustersOf(b.host("without-ports"))(ctx)).To(BeEmpty(), "its clusters")
@@ -67,13 +71,13 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(b.attempt(ctx, b.host("without-ports"))).To(match.HaveStatus(http.StatusServiceUnavailable))
 	})
 
-	It("has a cluster without endpoints if it names, in a loop, itself", func(ctx SpecContext) {
+	It("has a cluster without endpoints if it names, in a loop, itself", spec.ID("externalname.own-loop-without-endpoints"), func(ctx SpecContext) {
 		b.awaitRoute(ctx, "80", b.host("loop-one"), own("80", b.host("loop-one")))
 		Expect(sidecar.Of(b.client).EndpointsOf(ctx, own("80", b.host("loop-one")))).To(BeEmpty())
 		Expect(b.ask(ctx, b.host("server"), echo.Header("Host", b.host("loop-one")))).To(match.HaveStatus(http.StatusServiceUnavailable))
 	})
 
-	It("takes all connections to its TCP port, whatever their address", func(ctx SpecContext) {
+	It("takes all connections to its TCP port, whatever their address", spec.ID("externalname.own-tcp-port-any-address"), func(ctx SpecContext) {
 		Eventually(ctx, b.connections("0.0.0.0_9999"), timing.Push(), timing.Poll).Should(
 			Equal(map[string][]string{"": {b.cluster("9999", "with-tcp-port")}}), "clusters of the client's proxy for port 9999")
 		sidecar.ReplayDump(b.client, "dynamic_listeners")
@@ -81,7 +85,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(b.client.Measure(ctx, "tcp://"+b.bystander.Pod.Status.PodIP+":9999", requests)).To(match.BeServedBy(b.other))
 	})
 
-	It("is a server name with a cluster of its own", func(ctx SpecContext) {
+	It("is a server name with a cluster of its own", spec.ID("externalname.own-server-name"), func(ctx SpecContext) {
 		Eventually(ctx, b.connections("0.0.0.0_8443"), timing.Push(), timing.Poll).Should(SatisfyAll(
 			HaveKeyWithValue("addressless.example.com", Equal([]string{own("8443", "addressless.example.com")})),
 			HaveKeyWithValue(b.host("with-https-port"), Equal([]string{b.cluster("8443", "with-https-port")})),
@@ -90,7 +94,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		evidence.Config("server name "+b.host("with-https-port")+" on port 8443", "%s", b.cluster("8443", "with-https-port"))
 	})
 
-	It("follows a DestinationRule of its own and not the one of the Service it names", func(ctx SpecContext) {
+	It("follows a DestinationRule of its own and not the one of the Service it names", spec.ID("externalname.own-destinationrule"), func(ctx SpecContext) {
 		b.awaitOwn(ctx, b.host("ruled-alias"), "many-ports")
 		b.awaitOwn(ctx, b.host("alias-of-ruled"), "ruled")
 		Expect(b.ask(ctx, b.host("ruled"))).To(match.HaveStatus(http.StatusServiceUnavailable))
@@ -100,7 +104,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(answers).To(match.HaveSPIFFE(""))
 	})
 
-	It("meets a VirtualService that has it as host under all its names", func(ctx SpecContext) {
+	It("meets a VirtualService that has it as host under all its names", spec.ID("externalname.own-virtualservice-by-all-names"), func(ctx SpecContext) {
 		for _, name := range []string{b.host("routed"), "routed." + b.namespace, "routed"} {
 			b.awaitRoute(ctx, "80", name, b.cluster("80", "other-server"))
 			answers := b.ask(ctx, name)
@@ -110,7 +114,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(b.ask(ctx, b.host("server"))).To(match.BeServedBy(b.server))
 	})
 
-	It("meets VirtualServices on ports that are TCP or whose protocol is detected", func(ctx SpecContext) {
+	It("meets VirtualServices on ports that are TCP or whose protocol is detected", spec.ID("externalname.own-virtualservice-on-tcp"), func(ctx SpecContext) {
 		// By name its requests would go to the address of the Service it names, whose listener is nearer.
 		elsewhere := b.bystander.Pod.Status.PodIP
 		b.awaitRoute(ctx, "81", b.host("routed-detected"), b.cluster("80", "other-server"))
@@ -121,13 +125,14 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(b.client.Measure(ctx, "tcp://"+elsewhere+":9998", requests)).To(match.BeServedBy(b.server))
 	})
 
-	It("keeps its own cluster as the destination of a VirtualService", func(ctx SpecContext) {
-		Expect(b.awaitDispatched(ctx, "80", "dispatched")).To(Equal([]string{b.cluster("80", "of-permissive")}),
-			"clusters to which the client's proxy sends what a VirtualService dispatches to ExternalName of-permissive")
+	It("keeps its own cluster as the destination of a VirtualService", spec.ID("externalname.own-as-virtualservice-destination"), func(ctx SpecContext) {
+		clusters := b.awaitDispatched(ctx, "80", "dispatched")
+		Expect(clusters).To(Equal([]string{b.cluster("80", "of-permissive")}),
+			"the client's proxy sends what a VirtualService dispatches to ExternalName of-permissive to %q", clusters)
 		Expect(b.ask(ctx, b.host("dispatched"))).To(match.HaveSPIFFE(""))
 	})
 
-	It("is reached through a VirtualService if it names what no registry has", func(ctx SpecContext) {
+	It("is reached through a VirtualService if it names what no registry has", spec.ID("externalname.own-virtualservice-unregistered"), func(ctx SpecContext) {
 		clusters := b.awaitDispatched(ctx, "8080", "dispatched-outside")
 		answers := b.ask(ctx, b.host("dispatched-outside")+":8080")
 		held, err := sidecar.Of(b.client).Clusters(ctx)
@@ -137,14 +142,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(answers).To(match.BeServedBy(b.bystander))
 	})
 
-	It("is passed over by a VirtualService for the Service it names: what 1.20.0 does", func(ctx SpecContext) {
-		Expect(b.awaitDispatched(ctx, "80", "dispatched")).To(Equal([]string{b.cluster("80", "other-server")}))
-		answers := b.ask(ctx, b.host("dispatched"))
-		Expect(answers).To(match.BeServedBy(b.other))
-		Expect(answers).To(match.HaveSPIFFE(b.client.SPIFFE()))
-	})
-
-	It("changes its endpoint when it comes to name another Service", func(ctx SpecContext) {
+	It("changes its endpoint when it comes to name another Service", spec.ID("externalname.own-changes-endpoint"), func(ctx SpecContext) {
 		b.awaitOwn(ctx, b.host("moved"), "strict")
 		moved := echo.Header("Host", b.host("moved"))
 		Expect(b.attempt(ctx, b.host("server"), moved)).To(match.HaveStatus(http.StatusServiceUnavailable))
@@ -157,7 +155,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 
 	gatewaySendsToExternalNames(b)
 
-	It("is let through under REGISTRY_ONLY if it names what no registry has", func(ctx SpecContext) {
+	It("is let through under REGISTRY_ONLY if it names what no registry has", spec.ID("externalname.own-registry-only-allowed"), func(ctx SpecContext) {
 		b.restrict(ctx, "registry-only")
 		b.awaitRoute(ctx, "8080", b.host("outside"), b.cluster("8080", "outside"))
 		b.awaitResolved(ctx, b.cluster("8080", "outside"), b.bystander.Pod.Status.PodIP+":8080")
@@ -167,7 +165,7 @@ var _ = Describe("By default, an ExternalName Service", Ordered, ContinueOnFailu
 		Expect(b.ask(ctx, b.bystander.Pod.Status.PodIP+":8080")).To(match.HaveStatus(http.StatusBadGateway))
 	})
 
-	It("is unknown to proxies whose Sidecar does not import it", func(ctx SpecContext) {
+	It("is unknown to proxies whose Sidecar does not import it", spec.ID("externalname.own-sidecar-does-not-import"), func(ctx SpecContext) {
 		b.restrict(ctx, "own-namespace-only")
 		b.awaitOwn(ctx, b.host("first"), "other-server")
 		b.expectNoRoute(ctx, "80", b.farHost("far"))

@@ -7,6 +7,7 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 )
 
 var _ = Describe("The API server", Ordered, ContinueOnFailure, Label(catalogue.ExternalName), func() {
@@ -18,7 +19,9 @@ var _ = Describe("The API server", Ordered, ContinueOnFailure, Label(catalogue.E
 		func(ctx SpecContext, fixture, reason string) {
 			Expect(kube.Refused(ctx, ns, fixture)).To(ContainSubstring(reason))
 		},
-		Entry("no externalName", "externalname/refused-without-name.yaml", "spec.externalName: Required value"),
-		Entry("a URL as externalName", "externalname/refused-url.yaml", "a lowercase RFC 1123 subdomain must consist of"),
+		Entry("no externalName", spec.ID("externalname.refused-without-name"),
+			"externalname/refused-without-name.yaml", "spec.externalName: Required value"),
+		Entry("a URL as externalName", spec.ID("externalname.refused-url"),
+			"externalname/refused-url.yaml", "a lowercase RFC 1123 subdomain must consist of"),
 	)
 })

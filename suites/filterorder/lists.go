@@ -9,6 +9,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // What a proxy runs with a plugin of each phase and type, a policy of each action and a RequestAuthentication in
@@ -135,20 +136,28 @@ func withNothing(ns *string) {
 		func(at place, want []string) {
 			Expect(names(plain.must(at))).To(run(want), "filters of %s, plane stock", at.name)
 		},
-		Entry("plain inbound HTTP", inboundHTTP, http()),
-		Entry("plain connections of inbound HTTP", inboundHTTPConnection, []string{"istio.metadata_exchange", manager}),
-		Entry("plain inbound TCP", inboundTCP, tcp("istio.metadata_exchange")),
-		Entry("plain inbound HTTP to a port of no service", passthroughHTTP, http()),
-		Entry("plain inbound TCP to a port of no service", passthroughTCP, tcp("istio.metadata_exchange")),
-		Entry("plain outbound HTTP", outboundHTTP, http("istio.alpn")),
-		Entry("plain connections of outbound HTTP", outboundHTTPConnection, []string{manager}),
-		Entry("plain outbound TCP", outboundTCP, tcp()),
-		Entry("plain gateway HTTP", gatewayHTTP, http("istio.alpn")),
-		Entry("plain connections of gateway HTTP", gatewayHTTPConnection, []string{manager}),
-		Entry("plain gateway HTTPS", gatewayHTTPS, http("istio.alpn")),
-		Entry("plain connections of gateway HTTPS", gatewayHTTPSConnection, []string{manager}),
-		Entry("plain gateway TCP", gatewayTCP, tcp()),
-		Entry("plain gateway TLS of mode ISTIO_MUTUAL", gatewayMutual, tcp("istio.metadata_exchange")),
+		Entry("plain inbound HTTP", spec.ID("filterorder.plain-inbound-http"), inboundHTTP, http()),
+		Entry("plain connections of inbound HTTP", spec.ID("filterorder.plain-inbound-http-connections"),
+			inboundHTTPConnection, []string{"istio.metadata_exchange", manager}),
+		Entry("plain inbound TCP", spec.ID("filterorder.plain-inbound-tcp"),
+			inboundTCP, tcp("istio.metadata_exchange")),
+		Entry("plain inbound HTTP to a port of no service", spec.ID("filterorder.plain-passthrough-http"),
+			passthroughHTTP, http()),
+		Entry("plain inbound TCP to a port of no service", spec.ID("filterorder.plain-passthrough-tcp"),
+			passthroughTCP, tcp("istio.metadata_exchange")),
+		Entry("plain outbound HTTP", spec.ID("filterorder.plain-outbound-http"), outboundHTTP, http("istio.alpn")),
+		Entry("plain connections of outbound HTTP", spec.ID("filterorder.plain-outbound-http-connections"),
+			outboundHTTPConnection, []string{manager}),
+		Entry("plain outbound TCP", spec.ID("filterorder.plain-outbound-tcp"), outboundTCP, tcp()),
+		Entry("plain gateway HTTP", spec.ID("filterorder.plain-gateway-http"), gatewayHTTP, http("istio.alpn")),
+		Entry("plain connections of gateway HTTP", spec.ID("filterorder.plain-gateway-http-connections"),
+			gatewayHTTPConnection, []string{manager}),
+		Entry("plain gateway HTTPS", spec.ID("filterorder.plain-gateway-https"), gatewayHTTPS, http("istio.alpn")),
+		Entry("plain connections of gateway HTTPS", spec.ID("filterorder.plain-gateway-https-connections"),
+			gatewayHTTPSConnection, []string{manager}),
+		Entry("plain gateway TCP", spec.ID("filterorder.plain-gateway-tcp"), gatewayTCP, tcp()),
+		Entry("plain gateway TLS of mode ISTIO_MUTUAL", spec.ID("filterorder.plain-gateway-istio-mutual"),
+			gatewayMutual, tcp("istio.metadata_exchange")),
 	)
 }
 
@@ -170,23 +179,30 @@ func withEverything(ns *string) {
 		func(at place, want []string) {
 			Expect(names(withoutPhase(full.must(at), wasmUnspecified))).To(run(want), "filters of %s, plane stock", at.name)
 		},
-		Entry("inbound HTTP", inboundHTTP, listInboundHTTP),
-		Entry("connections of inbound HTTP", inboundHTTPConnection, listInboundHTTPConnection),
-		Entry("inbound TCP", inboundTCP, listInboundTCP),
-		Entry("inbound HTTP to a port of no service", passthroughHTTP, listInboundHTTP),
-		Entry("inbound TCP to a port of no service", passthroughTCP, listInboundTCP),
-		Entry("outbound HTTP", outboundHTTP, listOutboundHTTP),
-		Entry("connections of outbound HTTP", outboundHTTPConnection, listHTTPConnection),
-		Entry("outbound TCP", outboundTCP, listOutboundTCP),
-		Entry("gateway HTTP", gatewayHTTP, listGatewayHTTP),
-		Entry("connections of gateway HTTP", gatewayHTTPConnection, listHTTPConnection),
-		Entry("gateway HTTPS", gatewayHTTPS, listGatewayHTTP),
-		Entry("connections of gateway HTTPS", gatewayHTTPSConnection, listHTTPConnection),
-		Entry("gateway TCP", gatewayTCP, listGatewayTCP),
-		Entry("gateway TLS of mode ISTIO_MUTUAL", gatewayMutual, listInboundTCP),
+		Entry("inbound HTTP", spec.ID("filterorder.full-inbound-http"), inboundHTTP, listInboundHTTP),
+		Entry("connections of inbound HTTP", spec.ID("filterorder.full-inbound-http-connections"),
+			inboundHTTPConnection, listInboundHTTPConnection),
+		Entry("inbound TCP", spec.ID("filterorder.full-inbound-tcp"), inboundTCP, listInboundTCP),
+		Entry("inbound HTTP to a port of no service", spec.ID("filterorder.full-passthrough-http"),
+			passthroughHTTP, listInboundHTTP),
+		Entry("inbound TCP to a port of no service", spec.ID("filterorder.full-passthrough-tcp"),
+			passthroughTCP, listInboundTCP),
+		Entry("outbound HTTP", spec.ID("filterorder.full-outbound-http"), outboundHTTP, listOutboundHTTP),
+		Entry("connections of outbound HTTP", spec.ID("filterorder.full-outbound-http-connections"),
+			outboundHTTPConnection, listHTTPConnection),
+		Entry("outbound TCP", spec.ID("filterorder.full-outbound-tcp"), outboundTCP, listOutboundTCP),
+		Entry("gateway HTTP", spec.ID("filterorder.full-gateway-http"), gatewayHTTP, listGatewayHTTP),
+		Entry("connections of gateway HTTP", spec.ID("filterorder.full-gateway-http-connections"),
+			gatewayHTTPConnection, listHTTPConnection),
+		Entry("gateway HTTPS", spec.ID("filterorder.full-gateway-https"), gatewayHTTPS, listGatewayHTTP),
+		Entry("connections of gateway HTTPS", spec.ID("filterorder.full-gateway-https-connections"),
+			gatewayHTTPSConnection, listHTTPConnection),
+		Entry("gateway TCP", spec.ID("filterorder.full-gateway-tcp"), gatewayTCP, listGatewayTCP),
+		Entry("gateway TLS of mode ISTIO_MUTUAL", spec.ID("filterorder.full-gateway-istio-mutual"),
+			gatewayMutual, listInboundTCP),
 	)
 
-	It("no phase comes before another in one place and after it in another", func() {
+	It("no phase comes before another in one place and after it in another", spec.ID("filterorder.same-order-everywhere"), func() {
 		var lists []list
 		for _, at := range places {
 			lists = append(lists, list{Place: at.name, Steps: full.must(at)})
@@ -209,11 +225,11 @@ func withEverything(ns *string) {
 		return found
 	}
 
-	It("all places keep the order of the upgrade notes, unspecified plugins left aside", func() {
+	It("all places keep the order of the upgrade notes, unspecified plugins left aside", spec.ID("filterorder.upgrade-notes-order"), func() {
 		Expect(broken(documented, wasmUnspecified, places...)).To(BeEmpty(), "breaches of the documented order, plane stock")
 	})
 
-	It("plugins of no stated phase come after those of every phase", func() {
+	It("plugins of no stated phase come after those of every phase", spec.ID("filterorder.unspecified-after-every-phase"), func() {
 		for _, at := range places {
 			steps, err := full.at(at)
 			Expect(err).NotTo(HaveOccurred())
@@ -226,8 +242,11 @@ func withEverything(ns *string) {
 		func(in ...place) {
 			Expect(broken(documented, "", in...)).To(BeEmpty(), "breaches of the documented order, plane stock")
 		},
-		Entry("HTTP plugins run after istio.stats", inboundHTTP, passthroughHTTP, outboundHTTP, gatewayHTTP, gatewayHTTPS),
-		Entry("network plugins run after istio.stats", inboundTCP, passthroughTCP, outboundTCP, gatewayTCP, gatewayMutual),
-		Entry("network plugins run last before HTTP", inboundHTTPConnection, outboundHTTPConnection, gatewayHTTPConnection, gatewayHTTPSConnection),
+		Entry("HTTP plugins run after istio.stats", spec.ID("filterorder.http-plugins-after-stats"),
+			inboundHTTP, passthroughHTTP, outboundHTTP, gatewayHTTP, gatewayHTTPS),
+		Entry("network plugins run after istio.stats", spec.ID("filterorder.network-plugins-after-stats"),
+			inboundTCP, passthroughTCP, outboundTCP, gatewayTCP, gatewayMutual),
+		Entry("network plugins run last before HTTP", spec.ID("filterorder.network-plugins-last-before-http"),
+			inboundHTTPConnection, outboundHTTPConnection, gatewayHTTPConnection, gatewayHTTPSConnection),
 	)
 }

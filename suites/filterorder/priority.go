@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // The field's documentation: "they will be applied by priority, in descending order"
@@ -44,7 +45,7 @@ var _ = Describe("Plugins of one phase", Ordered, ContinueOnFailure, Label(catal
 		return found
 	}
 
-	It("run the one of larger priority first", func() {
+	It("run the one of larger priority first", spec.ID("filterorder.larger-priority-first"), func() {
 		Expect(order("wasm negative", "wasm small", "wasm large")).To(run([]string{"wasm large", "wasm small", "wasm negative"}), "plugins by priority")
 		Expect(order("wasm none", "wasm small")).To(run([]string{"wasm small", "wasm none"}), "a priority above 0 and none stated")
 	})

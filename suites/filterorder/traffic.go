@@ -20,6 +20,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -91,6 +92,8 @@ func reversed(plugins []string) []string {
 
 // refusal is a kind of requests with what becomes of them.
 type refusal struct {
+	// id is the part of the spec's id that tells the case apart.
+	id    string
 	name  string
 	asked asked
 	want  outcome
@@ -98,44 +101,44 @@ type refusal struct {
 
 // inOrder are requests that the filters refuse one after the other.
 var inOrder = []refusal{
-	{"CUSTOM refuses before the token is verified",
+	{"custom-refuses", "CUSTOM refuses before the token is verified",
 		asked{"/custom-refuses" + refuses, forged, []http.Header{asksAuthorizer, matchesAudit, matchesDeny}},
 		outcome{402, "CUSTOM matches → ext_authz refuses", nil, true, false}},
-	{"the token is refused after CUSTOM, before AUDIT and DENY",
+	{"token-refused", "the token is refused after CUSTOM, before AUDIT and DENY",
 		asked{"/token-refused" + passes, forged, []http.Header{asksAuthorizer, matchesAudit, matchesDeny}},
 		outcome{401, "CUSTOM matches → jwt_authn refuses", beforeTokens, true, false}},
-	{"DENY refuses after CUSTOM, the token and AUDIT, before ALLOW",
+	{"deny-refuses", "DENY refuses after CUSTOM, the token and AUDIT, before ALLOW",
 		asked{"/deny-refuses" + passes, good, []http.Header{asksAuthorizer, matchesAudit, matchesDeny}},
 		outcome{403, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → deny refuses", beforePolicies, true, false}},
-	{"ALLOW refuses after CUSTOM, the token and AUDIT",
+	{"allow-refuses", "ALLOW refuses after CUSTOM, the token and AUDIT",
 		asked{"/allow-refuses" + passes, good, []http.Header{asksAuthorizer, matchesAudit}},
 		outcome{403, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → ALLOW refuses", beforePolicies, true, false}},
-	{"what all filters let through comes to the server",
+	{"nobody-refuses", "what all filters let through comes to the server",
 		asked{"/nobody-refuses" + passes, good, []http.Header{asksAuthorizer, matchesAudit, matchesAllow}},
 		outcome{200, "CUSTOM matches → jwt_authn → istio_authn → AUDIT matches → server", allPlugins, true, true}},
 }
 
 // unlike are requests that some of the filters have no part in.
 var unlike = []refusal{
-	{"without a match CUSTOM asks nobody",
+	{"custom-silent", "without a match CUSTOM asks nobody",
 		asked{"/custom-silent" + passes, good, []http.Header{matchesAllow}},
 		outcome{200, "jwt_authn → istio_authn → AUDIT → server", allPlugins, false, true}},
-	{"a forged token is refused without CUSTOM too",
+	{"token-alone", "a forged token is refused without CUSTOM too",
 		asked{"/token-alone" + passes, forged, []http.Header{matchesAllow}},
 		outcome{401, "jwt_authn refuses", beforeTokens, false, false}},
-	{"ALLOW sees what the token said",
+	{"allow-by-token", "ALLOW sees what the token said",
 		asked{"/allow-by-token" + passes, good, []http.Header{allowedByToken}},
 		outcome{200, "jwt_authn → istio_authn → AUDIT → server", allPlugins, false, true}},
-	{"ALLOW sees that there was no token",
+	{"allow-without-token", "ALLOW sees that there was no token",
 		asked{"/allow-without-token" + passes, noToken, []http.Header{allowedByToken}},
 		outcome{403, "AUDIT → ALLOW refuses", beforePolicies, false, false}},
 }
 
-// entries are those of a table of refusals at some place.
-func entries(place string, of ...refusal) []TableEntry {
+// entries are those of a table of refusals at some place. Their ids begin with a prefix.
+func entries(prefix, place string, of ...refusal) []TableEntry {
 	var all []TableEntry
 	for _, one := range of {
-		all = append(all, Entry(place+one.name, one.asked, one.want))
+		all = append(all, Entry(place+one.name, spec.ID(prefix+one.id), one.asked, one.want))
 	}
 	return all
 }
@@ -189,10 +192,10 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 			answers := mesh[client].Measure(ctx, mesh[server].URL(asked.path), requests, echo.Headers(asked.headers(tokens)...)...)
 			expectOutcome(ctx, beside(mesh[server]), answers, asked.path, want, mesh[authorizer], mesh[server])
 		},
-		entries("", inOrder...), entries("", unlike...),
+		entries("filterorder.request-", "", inOrder...), entries("filterorder.request-", "", unlike...),
 	)
 
-	It("bears the mark of CUSTOM when it comes to the server", func(ctx SpecContext) {
+	It("bears the mark of CUSTOM when it comes to the server", spec.ID("filterorder.request-marked-by-custom"), func(ctx SpecContext) {
 		By("measuring once")
 		marked := mesh[client].Measure(ctx, mesh[server].URL("/marked"+passes), requests, echo.Headers(asksAuthorizer, matchesAllow)...)
 		Expect(marked).To(match.HaveRequestHeader("X-Ext-Authz-Answer", "passed"))
@@ -202,7 +205,7 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		Expect(unmarked).To(match.HaveRequestHeader("X-Ext-Authz-Answer"))
 	})
 
-	It("is refused for want of a provider only where CUSTOM matches", func(ctx SpecContext) {
+	It("is refused for want of a provider only where CUSTOM matches", spec.ID("filterorder.request-custom-without-provider"), func(ctx SpecContext) {
 		By("measuring once")
 		guarded := mesh[server].Measure(ctx, mesh[client].URL("/guarded"), requests)
 		free := mesh[server].Measure(ctx, mesh[client].URL("/free"), requests)
@@ -213,7 +216,7 @@ var _ = Describe("A request", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		Expect(awaitJourneys(ctx, beside(mesh[client]), "/free")).To(Equal("server"))
 	})
 
-	It("meets the same order in the proxy itself", func(ctx SpecContext) {
+	It("meets the same order in the proxy itself", spec.ID("filterorder.request-order-in-proxy"), func(ctx SpecContext) {
 		expectOrder(ctx, beside(mesh[server]), guardedFilters)
 		expectOrder(ctx, beside(mesh[client]), missingFilters)
 	})
@@ -250,10 +253,10 @@ var _ = Describe("A request at a managed gateway", Ordered, ContinueOnFailure, S
 			answers := visitor.Measure(ctx, url+asked.path, requests, asked.headers(tokens)...)
 			expectOutcome(ctx, web, answers, asked.path, want, mesh[authorizer], mesh[server])
 		},
-		entries("at a gateway ", inOrder...),
+		entries("filterorder.gateway-request-", "at a gateway ", inOrder...),
 	)
 
-	It("meets the same order in the gateway's proxy", func(ctx SpecContext) { expectOrder(ctx, web, guardedFilters) })
+	It("meets the same order in the gateway's proxy", spec.ID("filterorder.gateway-request-order-in-proxy"), func(ctx SpecContext) { expectOrder(ctx, web, guardedFilters) })
 })
 
 // expectOutcome judges what became of requests for a path: how they were answered, how far they came by the guard's trace,

@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/suites/internal/failure"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/upstream"
 )
@@ -44,7 +45,7 @@ var _ = Describe("Gateway API v1.0 conformance", func() {
 				if !found {
 					panic("upstream has no test " + name)
 				}
-				It(fmt.Sprintf("%s: %s", test.ShortName, test.Description), Label(labelsOf(test)...), func(ctx SpecContext) {
+				It(fmt.Sprintf("%s: %s", test.ShortName, test.Description), spec.ID(rowOf(test)+"."+test.ShortName), Label(labelsOf(test)...), func(ctx SpecContext) {
 					runTest(ctx, test, l.access(name))
 				}, NodeTimeout(timing.Longest))
 			}

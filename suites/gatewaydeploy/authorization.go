@@ -11,6 +11,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 )
 
 var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(catalogue.GatewayDeployMeshSmoke), func() {
@@ -33,13 +34,17 @@ var _ = Describe("An AuthorizationPolicy", Ordered, ContinueOnFailure, Label(cat
 			By("measuring once")
 			Expect(measure(ctx, mesh[from], mesh[to])).To(answered)
 		},
-		Entry("ALLOW lets in the one it names", "client", "server", match.HaveStatus(200)),
-		Entry("ALLOW keeps out the neighbour it does not name", "neighbour", "server", match.BeDenied()),
-		Entry("DENY keeps out the one it names", "client", "other-server", match.BeDenied()),
-		Entry("DENY lets in the neighbour it does not name", "neighbour", "other-server", match.HaveStatus(200)),
+		Entry("ALLOW lets in the one it names", spec.ID("gatewaydeploy.mesh-smoke.allow-named"),
+			"client", "server", match.HaveStatus(200)),
+		Entry("ALLOW keeps out the neighbour it does not name", spec.ID("gatewaydeploy.mesh-smoke.allow-not-neighbour"),
+			"neighbour", "server", match.BeDenied()),
+		Entry("DENY keeps out the one it names", spec.ID("gatewaydeploy.mesh-smoke.deny-named"),
+			"client", "other-server", match.BeDenied()),
+		Entry("DENY lets in the neighbour it does not name", spec.ID("gatewaydeploy.mesh-smoke.deny-not-neighbour"),
+			"neighbour", "other-server", match.HaveStatus(200)),
 	)
 
-	It("does not touch a workload that it does not select", func(ctx SpecContext) {
+	It("does not touch a workload that it does not select", spec.ID("gatewaydeploy.mesh-smoke.policy-not-selected-workload"), func(ctx SpecContext) {
 		By("waiting until the servers' proxies hold the policies")
 		for _, name := range []string{"server", "other-server"} {
 			sidecar.AwaitInbound(ctx, mesh[name], match.HaveHTTPFilter(echo.Port, rbac))

@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -30,7 +31,7 @@ func managers(object metav1.Object) []string {
 }
 
 var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
-	It("ignores a Gateway whose class belongs to another controller", func(ctx SpecContext) {
+	It("ignores a Gateway whose class belongs to another controller", spec.ID("gatewaydeploy.managed.foreign-class"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "gateway-foreign")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/foreign-class.yaml")
@@ -51,7 +52,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		evidence.API("Gateway foreign", "no Deployment, no Service, no condition of istiod, while Gateway sibling was deployed and accepted")
 	})
 
-	It("does not take over a Deployment of the same name that lacks its label", func(ctx SpecContext) {
+	It("does not take over a Deployment of the same name that lacks its label", spec.ID("gatewaydeploy.managed.foreign-deployment"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "gateway-unlabelled")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/deployments-of-others.yaml")
@@ -84,7 +85,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		evidence.API("Deployment "+taken.Name, "taken over: it bears label %s", gateway.ManagedLabel)
 	})
 
-	It("deploys nothing for a Gateway that points at a Service by Hostname", func(ctx SpecContext) {
+	It("deploys nothing for a Gateway that points at a Service by Hostname", spec.ID("gatewaydeploy.managed.hostname-address"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "gateway-hostname")
 		kube.Apply(ctx, ns, "gatewaydeploy/hostname-address.yaml")
 		By("waiting until istiod has deployed the Gateway that came later")
@@ -102,7 +103,7 @@ var _ = Describe("istiod", Label(catalogue.GatewayDeployManaged), func() {
 		evidence.API("Gateway web", "Programmed with address %s of Service %s", address, gateway.ManagedName("sibling"))
 	})
 
-	It("reports a listener whose certificate is missing, and only that one, until it is there", func(ctx SpecContext) {
+	It("reports a listener whose certificate is missing, and only that one, until it is there", spec.ID("gatewaydeploy.managed.missing-certificate"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "gateway-certificate")
 		kube.Apply(ctx, ns, "gatewaydeploy/no-pods.yaml")
 		kube.Apply(ctx, ns, "gatewaydeploy/https.yaml")

@@ -11,6 +11,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -53,28 +54,14 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 		gateway.AwaitManaged(ctx, ns, "web")
 	})
 
-	It("is carried to Deployment, pod template and Service", func(ctx SpecContext) {
+	It("is carried to Deployment, pod template and Service", spec.ID("gatewaydeploy.managed.metadata-carried"), func(ctx SpecContext) {
 		Expect(labelsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(team, "payments")), "label %s of Gateway web is not everywhere", team)
 		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(HaveKeyWithValue(contact, "payments-on-call")), "annotation %s of Gateway web is not everywhere", contact)
 		evidence.Look(ns, "deployment,service", gateway.ManagedName("web"))
 		evidence.API("Deployment, pod template and Service", "label %s and annotation %s of Gateway web", team, contact)
 	})
 
-	It("is all that is carried: 1.20 does not act on spec.infrastructure", func(ctx SpecContext) {
-		By("making sure that the API server kept the field")
-		found, err := gateway.Get(ns, "web")(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(found.Spec.Infrastructure).NotTo(BeNil())
-		Expect(found.Spec.Infrastructure.Labels).To(HaveLen(1))
-
-		Consistently(ctx, labelsOf(ns, "web"), timing.Quiet, timing.Poll).Should(
-			HaveEach(Not(HaveKey("example.com/infrastructure-label"))), "a label of spec.infrastructure was carried")
-		Expect(annotationsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey("example.com/infrastructure-annotation"))), "an annotation of spec.infrastructure was carried")
-		evidence.Look(ns, "deployment,service", gateway.ManagedName("web"))
-		evidence.API("Deployment, pod template and Service", "nothing of spec.infrastructure")
-	})
-
-	It("is followed when it changes", func(ctx SpecContext) {
+	It("is followed when it changes", spec.ID("gatewaydeploy.managed.metadata-follows"), func(ctx SpecContext) {
 		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
 			found.Labels[team] = "billing"
 			found.Labels["example.com/added"] = "later"

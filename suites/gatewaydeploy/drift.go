@@ -11,6 +11,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -27,7 +28,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 	// Each spec takes away some of it.
 	BeforeEach(func(ctx SpecContext) { gateway.AwaitManaged(ctx, ns, "web") })
 
-	It("is made again after somebody deletes the Service", func(ctx SpecContext) {
+	It("is made again after somebody deletes the Service", spec.ID("gatewaydeploy.managed.service-made-again"), func(ctx SpecContext) {
 		lost, err := gateway.Service(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		kube.Remove[corev1.Service](ctx, ns, lost.Name)
@@ -36,7 +37,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		evidence.API("Service "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
 
-	It("is made again after somebody deletes the Deployment", func(ctx SpecContext) {
+	It("is made again after somebody deletes the Deployment", spec.ID("gatewaydeploy.managed.deployment-made-again"), func(ctx SpecContext) {
 		lost, err := gateway.Deployment(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		kube.Remove[appsv1.Deployment](ctx, ns, lost.Name)
@@ -45,7 +46,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		evidence.API("Deployment "+lost.Name, "made again, another UID than %s", lost.UID)
 	})
 
-	It("is repaired where istiod owns the field, and only there", func(ctx SpecContext) {
+	It("is repaired where istiod owns the field, and only there", spec.ID("gatewaydeploy.managed.field-repaired"), func(ctx SpecContext) {
 		made, err := gateway.Deployment(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		image := made.Spec.Template.Spec.Containers[0].Image
@@ -64,7 +65,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		evidence.API("Deployment "+made.Name, "image is %s again, replicas stay %d", image, replicas)
 	})
 
-	It("is let go once it no longer bears istiod's label", func(ctx SpecContext) {
+	It("is let go once it no longer bears istiod's label", spec.ID("gatewaydeploy.managed.let-go-without-label"), func(ctx SpecContext) {
 		By("taking the label from the Service and changing a field that istiod would repair")
 		const drifted = "drifted"
 		kube.Change(ctx, ns, gateway.ManagedName("web"), func(found *corev1.Service) {

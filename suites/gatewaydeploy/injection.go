@@ -16,6 +16,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // sidecarImage reads from the values of istiod's injector which image a sidecar must have.
@@ -61,7 +62,7 @@ func containers(pod *corev1.Pod) []string {
 }
 
 var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
-	It("gives pods of a labelled namespace the sidecar that istiod was installed with", func(ctx SpecContext) {
+	It("gives pods of a labelled namespace the sidecar that istiod was installed with", spec.ID("gatewaydeploy.mesh-smoke.injects-labelled-namespace"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "mesh-injected", kube.Injected)
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
 		want, err := installedSidecarImage(ctx)
@@ -79,7 +80,7 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 		evidence.Config("sidecar", "Envoy %s", version)
 	})
 
-	It("leaves pods of an unlabelled namespace as they are", func(ctx SpecContext) {
+	It("leaves pods of an unlabelled namespace as they are", spec.ID("gatewaydeploy.mesh-smoke.leaves-unlabelled-namespace"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "mesh-outside")
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
 		Expect(containers(pod)).To(HaveExactElements(echo.Container), "containers of pod %s", pod.Name)

@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -43,7 +44,7 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		gateway.AwaitManaged(ctx, ns, "sibling")
 	})
 
-	It("switches to a ClusterIP Service, and its status to the Service's name", func(ctx SpecContext) {
+	It("switches to a ClusterIP Service, and its status to the Service's name", spec.ID("gatewaydeploy.managed.becomes-clusterip"), func(ctx SpecContext) {
 		external := gateway.AwaitProgrammed(ctx, ns, "web", gatewayv1.IPAddressType)
 		beside := gateway.AwaitProgrammed(ctx, ns, "sibling", gatewayv1.IPAddressType)
 		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
@@ -64,7 +65,7 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		evidence.API("Gateway sibling", "keeps address %s", beside)
 	})
 
-	It("takes its Deployment and Service with it when it is deleted, and nobody else's", func(ctx SpecContext) {
+	It("takes its Deployment and Service with it when it is deleted, and nobody else's", spec.ID("gatewaydeploy.managed.deleted-with-gateway"), func(ctx SpecContext) {
 		keptDeployment, keptService, err := madeFor(ctx, ns, "sibling")
 		Expect(err).NotTo(HaveOccurred())
 
@@ -83,16 +84,12 @@ var _ = Describe("A managed gateway that has a sibling", Ordered, ContinueOnFail
 		Eventually(ctx, podsOf(ns, "web"), timing.Gone(), timing.Poll).Should(BeEmpty(), "pods of the deleted Gateway remain")
 		// Nothing may bring them back.
 		Consistently(ctx, deployedIn(ns), timing.Quiet, timing.Poll).Should(beOnlyThatOf("sibling"), "what was made for the deleted Gateway came back")
-		evidence.Replay("kubectl get deployment,service,pod,serviceaccount -n %s", ns)
+		evidence.Replay("kubectl get deployment,service,pod -n %s", ns)
 		evidence.API("Gateway web", "deleted; its Deployment, Service and pods are gone")
 
 		By("looking at the sibling")
 		Expect(gateway.Deployment(ns, "sibling")(ctx)).To(HaveField("UID", keptDeployment.UID), "the sibling's Deployment")
 		Expect(gateway.Service(ns, "sibling")(ctx)).To(HaveField("UID", keptService.UID), "the sibling's Service")
 		evidence.API("Gateway sibling", "keeps its Deployment and Service")
-
-		By("looking at the ServiceAccount, which 1.20 gives no owner and so leaves behind")
-		Expect(kube.Exists[corev1.ServiceAccount](ns, gateway.ManagedName("web"))(ctx)).To(BeTrue(), "the ServiceAccount is gone")
-		evidence.API("ServiceAccount "+gateway.ManagedName("web"), "remains after its Gateway")
 	})
 })

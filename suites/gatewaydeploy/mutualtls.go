@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // measure sends requests from one workload to another, once, and records what came back.
@@ -32,7 +33,7 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 		outsider = echo.Deploy(ctx, outside, "client")["client"]
 	})
 
-	It("carries requests under STRICT and shows the server who calls", func(ctx SpecContext) {
+	It("carries requests under STRICT and shows the server who calls", spec.ID("gatewaydeploy.mesh-smoke.strict-shows-identity"), func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS and the client's knows where it is")
 		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echo.Port))
 		sidecar.AwaitReach(ctx, mesh["client"], mesh["server"])
@@ -45,7 +46,7 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 		evidence.Traffic("caller as the server saw it", "%s", answers.All[0].Client())
 	})
 
-	It("refuses plaintext under STRICT", func(ctx SpecContext) {
+	It("refuses plaintext under STRICT", spec.ID("gatewaydeploy.mesh-smoke.strict-refuses-plaintext"), func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS")
 		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echo.Port))
 
@@ -53,7 +54,7 @@ var _ = Describe("Mutual TLS", Ordered, ContinueOnFailure, Label(catalogue.Gatew
 		Expect(outsider.Measure(ctx, mesh["server"].DirectURL("/"), requests)).To(match.BeCutOff())
 	})
 
-	It("lets plaintext through where a workload is PERMISSIVE, without an identity", func(ctx SpecContext) {
+	It("lets plaintext through where a workload is PERMISSIVE, without an identity", spec.ID("gatewaydeploy.mesh-smoke.permissive-takes-plaintext"), func(ctx SpecContext) {
 		By("waiting until the other server's proxy differs from its namespace's")
 		sidecar.AwaitInbound(ctx, mesh["server"], match.TakeOnlyTLS(echo.Port))
 		sidecar.AwaitInbound(ctx, mesh["other-server"], Not(match.TakeOnlyTLS(echo.Port)))

@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -50,7 +51,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		evidence.Replay("%s", visitor.Command(url))
 	}
 
-	It("is reported accepted and programmed, with the address of its own LoadBalancer Service", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("is reported accepted and programmed, with the address of its own LoadBalancer Service", spec.ID("gatewaydeploy.managed.programmed-with-address"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		found, err := gateway.Service(ns, "web")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(found.Spec.Type).To(Equal(corev1.ServiceTypeLoadBalancer))
@@ -63,7 +64,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		evidence.API("Gateway web", "Accepted and Programmed at its current generation, address %s of Service %s", visitor.Address, found.Name)
 	})
 
-	It("answers HTTP requests of its route's host, and no others", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("answers HTTP requests of its route's host, and no others", spec.ID("gatewaydeploy.managed.http-by-host"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		By("waiting until its proxy holds the route")
 		awaitRoute(ctx, "0.0.0.0_80", "http://"+host+"/")
 
@@ -83,7 +84,7 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, Label(catalogu
 		Expect(strangers).To(match.HaveStatus(404))
 	})
 
-	It("answers HTTPS requests with the certificate of the listener's Secret", func(ctx SpecContext) {
+	It("answers HTTPS requests with the certificate of the listener's Secret", spec.ID("gatewaydeploy.managed.https-by-certificate"), func(ctx SpecContext) {
 		By("waiting until its proxy holds the listener")
 		awaitRoute(ctx, "0.0.0.0_443", "https://"+host+"/")
 

@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/xds"
 	"mesh-conformance/suites/internal/xds/envoy"
 )
@@ -58,7 +59,7 @@ func inboundHTTP(ctx context.Context, plane mesh.ControlPlane) ([][]string, erro
 }
 
 var _ = Describe("A control plane with the release's default flags", Label(catalogue.GatewayDeployMeshSmoke), func() {
-	It("gives a sidecar's inbound HTTP Istio's own filters in the order of the release", func(ctx SpecContext) {
+	It("gives a sidecar's inbound HTTP Istio's own filters in the order of the release", spec.ID("gatewaydeploy.mesh-smoke.stock-inbound-filters"), func(ctx SpecContext) {
 		Expect(inboundHTTP(ctx, mesh.Stock())).To(HaveEach(HaveExactElements(
 			"istio.metadata_exchange",
 			"envoy.filters.http.grpc_stats",

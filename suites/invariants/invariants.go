@@ -20,6 +20,7 @@ import (
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/sound"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/staticpod"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -51,17 +52,17 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		}
 	})
 
-	It("no istiod has restarted or panicked", func(ctx SpecContext) { sound.ExpectExplained(sound.Crashed(ctx)) })
+	It("no istiod has restarted or panicked", spec.ID("invariants.istiod-no-restart"), func(ctx SpecContext) { sound.ExpectExplained(sound.Crashed(ctx)) })
 
-	It("no proxy has refused what an istiod sent it", func(ctx SpecContext) { sound.ExpectExplained(sound.Refused(ctx)) })
+	It("no proxy has refused what an istiod sent it", spec.ID("invariants.no-rejected-push"), func(ctx SpecContext) { sound.ExpectExplained(sound.Refused(ctx)) })
 
-	It("no proxy counts or holds a rejected update", func(ctx SpecContext) {
+	It("no proxy counts or holds a rejected update", spec.ID("invariants.no-rejected-update"), func(ctx SpecContext) {
 		findings, where := sound.Rejected(ctx)
 		suspects = append(suspects, where...)
 		sound.ExpectExplained(findings)
 	})
 
-	It("no pod of any namespace has restarted without an explanation", func(ctx SpecContext) {
+	It("no pod of any namespace has restarted without an explanation", spec.ID("invariants.no-unexplained-restart"), func(ctx SpecContext) {
 		pods := sound.PodsOf(ctx, metav1.NamespaceAll, "")
 		evidence.API("pods", "%d in all namespaces", len(pods))
 		restarted, err := staticpod.Restarts(ctx, kube.Shared())
@@ -82,7 +83,7 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		sound.ExpectExplained(sound.Restarts(pods))
 	})
 
-	It("the system pods of Kubernetes are ready and none was killed for its memory", func(ctx SpecContext) {
+	It("the system pods of Kubernetes are ready and none was killed for its memory", spec.ID("invariants.system-pods-ready"), func(ctx SpecContext) {
 		suspects = []string{systemNamespace}
 		pods := sound.PodsOf(ctx, systemNamespace, "")
 		evidence.API("pods of "+systemNamespace, "%d", len(pods))

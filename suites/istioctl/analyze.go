@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // Analyses that need a cluster's services read files and the cluster together; what is said is about one namespace.
@@ -43,7 +44,7 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 
 	on := func(messages []istioctl.Message, origin string) []string { return istioctl.On(messages, origin) }
 
-	It("finds the host of another namespace's ServiceEntry that is exported to a VirtualService's namespace", func() {
+	It("finds the host of another namespace's ServiceEntry that is exported to a VirtualService's namespace", spec.ID("istioctl.analyze-exported-serviceentry"), func() {
 		origin := "VirtualService " + namespace + "/exported"
 		Expect(on(subject, origin)).NotTo(ContainElement("IST0101"), "messages about %s: %v", origin, subject)
 		evidence.API("messages about "+origin, "%v", on(subject, origin))
@@ -55,7 +56,7 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 		Expect(on(before, origin)).To(ContainElement("IST0101"), "messages of the release before about %s: %v", origin, before)
 	})
 
-	It("no longer warns with IST0117 of a Deployment without a Service", func() {
+	It("no longer warns with IST0117 of a Deployment without a Service", spec.ID("istioctl.analyze-no-ist0117"), func() {
 		origin := "Deployment " + namespace + "/lonely"
 		Expect(subject).NotTo(BeEmpty(), "messages of the analysis that is to be silent about %s", origin)
 		Expect(on(subject, origin)).To(BeEmpty(), "messages about %s", origin)
@@ -86,17 +87,21 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 				`-o yaml -f fixtures/istioctl/%s | sed 's/^apiVersion:/---\n&/' > addressed.yaml && mv addressed.yaml fixtures/istioctl/%[1]s`, fixture)
 			Expect(on(offline(istioctl.Subject(), addressed), origin)).To(ConsistOf("IST0164"), "messages about %s with an address", origin)
 		},
-		Entry("IST0164 where the address is no name", "external-control-plane.yaml",
+		Entry("IST0164 where the address is no name", spec.ID("istioctl.analyze-ist0164-no-name"),
+			"external-control-plane.yaml",
 			"ValidatingWebhookConfiguration istio-validator-external-istiod", "IST0164"),
-		Entry("IST0163 where the name does not resolve", "external-control-plane-unresolved.yaml",
+		Entry("IST0163 where the name does not resolve", spec.ID("istioctl.analyze-ist0163-unresolved"),
+			"external-control-plane-unresolved.yaml",
 			"ValidatingWebhookConfiguration istio-validator-external-istiod", "IST0163"),
-		Entry("IST0163 where there is no address", "external-control-plane.yaml",
+		Entry("IST0163 where there is no address", spec.ID("istioctl.analyze-ist0163-no-address"),
+			"external-control-plane.yaml",
 			"MutatingWebhookConfiguration istio-sidecar-injector-external-istiod", "IST0163"),
-		Entry("nothing where the name resolves", "external-control-plane-named.yaml",
+		Entry("nothing where the name resolves", spec.ID("istioctl.analyze-external-resolves"),
+			"external-control-plane-named.yaml",
 			"ValidatingWebhookConfiguration istio-validator-external-istiod"),
 	)
 
-	It("asks the API server for no ConfigMaps but those of Istio's namespace", func(ctx SpecContext) {
+	It("asks the API server for no ConfigMaps but those of Istio's namespace", spec.ID("istioctl.analyze-configmaps"), func(ctx SpecContext) {
 		asked := func(binary istioctl.Binary) []string {
 			outcome := binary.Run(ctx, "analyze", "--namespace="+namespace, "--vklog=6")
 			lists := listsOfConfigMaps(outcome.Stdout + outcome.Stderr)
@@ -114,7 +119,7 @@ var _ = Describe("istioctl analyze", Ordered, ContinueOnFailure, Label(catalogue
 
 // gatewayPorts are the specs on what analyze says of Gateways; it wants to see a gateway's pod.
 func gatewayPorts(bed *proxies) {
-	It("warns by analyze with IST0162, and no longer IST0104, of a Gateway's port that its Service does not have", func(ctx SpecContext) {
+	It("warns by analyze with IST0162, and no longer IST0104, of a Gateway's port that its Service does not have", spec.ID("istioctl.analyze-ist0162-gateway-port"), func(ctx SpecContext) {
 		analyze := func(binary istioctl.Binary) []istioctl.Message {
 			messages, err := binary.Run(ctx, "analyze", "--namespace="+bed.namespace, "--output=json").Messages()
 			Expect(err).NotTo(HaveOccurred())

@@ -10,6 +10,7 @@ import (
 
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // dashboards are the specs on what a user opens a proxy's admin page with.
@@ -32,13 +33,14 @@ func dashboards(bed *proxies) {
 			Expect(err).NotTo(HaveOccurred())
 			Expect(outcome).To(istioctl.Exit(0, "skipping opening a browser"))
 		},
-		Entry("of a sidecar", "server", "sidecar"),
-		Entry("of a gateway", "front-door", "router"),
+		Entry("of a sidecar", spec.ID("istioctl.dashboard-proxy-sidecar"), "server", "sidecar"),
+		Entry("of a gateway", spec.ID("istioctl.dashboard-proxy-gateway"), "front-door", "router"),
 		// Emulated: see fixtures/istioctl/shapes.yaml.
-		Entry("of a waypoint (emulated: Envoy with a waypoint's node id)", "waypoint", "waypoint"),
+		Entry("of a waypoint (emulated: Envoy with a waypoint's node id)", spec.ID("istioctl.dashboard-proxy-waypoint"),
+			"waypoint", "waypoint"),
 	)
 
-	It("opens, by dashboard proxy, what a pod shaped as a ztunnel has on the admin port (emulated)", func(ctx SpecContext) {
+	It("opens, by dashboard proxy, what a pod shaped as a ztunnel has on the admin port (emulated)", spec.ID("istioctl.dashboard-proxy-ztunnel"), func(ctx SpecContext) {
 		pod := bed.workloads["ztunnel"].Pod
 		dashboard := open(ctx, pod.Name+"."+bed.namespace)
 		page, err := dashboard.Get(ctx, "/server_info")
@@ -48,14 +50,14 @@ func dashboards(bed *proxies) {
 		evidence.API("page at "+dashboard.URL, "Hostname=%s, ServicePort=15000", pod.Name)
 	})
 
-	It("opens, by dashboard proxy, the pod that a selector finds", func(ctx SpecContext) {
+	It("opens, by dashboard proxy, the pod that a selector finds", spec.ID("istioctl.dashboard-proxy-selector"), func(ctx SpecContext) {
 		dashboard := open(ctx, "--selector=app=server", "--namespace="+bed.namespace)
 		page, err := dashboard.Get(ctx, "/server_info")
 		Expect(err).NotTo(HaveOccurred())
 		expectNode(page, "sidecar", bed.workloads["server"].Pod, dashboard)
 	})
 
-	It("opens, by dashboard proxy, another port where it is told to", func(ctx SpecContext) {
+	It("opens, by dashboard proxy, another port where it is told to", spec.ID("istioctl.dashboard-proxy-port"), func(ctx SpecContext) {
 		pod := bed.workloads["istiod"].Pod
 		dashboard := open(ctx, pod.Name+"."+bed.namespace, "--ui-port=15999")
 		page, err := dashboard.Get(ctx, "/")
@@ -65,7 +67,7 @@ func dashboards(bed *proxies) {
 		evidence.API("page at "+dashboard.URL, "ServicePort=15999 of %s", pod.Name)
 	})
 
-	It("opens, by dashboard proxy, at the address of this machine that it is told", func(ctx SpecContext) {
+	It("opens, by dashboard proxy, at the address of this machine that it is told", spec.ID("istioctl.dashboard-proxy-address"), func(ctx SpecContext) {
 		dashboard := open(ctx, "deployment/server."+bed.namespace, "--address=127.0.0.2")
 		Expect(dashboard.URL).To(HavePrefix("http://127.0.0.2:"), "where the dashboard is")
 		page, err := dashboard.Get(ctx, "/server_info")
@@ -79,13 +81,17 @@ func dashboards(bed *proxies) {
 			Expect(outcome).To(istioctl.Exit(1, words))
 			evidence.API("refusal", "%s", words)
 		},
-		Entry("of no proxy at all", "Error: specify a pod or --selector"),
-		Entry("by name and selector", "Error: name cannot be provided when a selector is specified", "server", "--selector=app=server"),
-		Entry("of a pod that is not there", `pods "nobody" not found`, "nobody.default"),
-		Entry("by a selector that finds nobody", "Error: no pods found", "--selector=app=nobody", "--namespace=default"),
+		Entry("of no proxy at all", spec.ID("istioctl.dashboard-proxy-refuses-nothing"),
+			"Error: specify a pod or --selector"),
+		Entry("by name and selector", spec.ID("istioctl.dashboard-proxy-refuses-name-selector"),
+			"Error: name cannot be provided when a selector is specified", "server", "--selector=app=server"),
+		Entry("of a pod that is not there", spec.ID("istioctl.dashboard-proxy-refuses-missing-pod"),
+			`pods "nobody" not found`, "nobody.default"),
+		Entry("by a selector that finds nobody", spec.ID("istioctl.dashboard-proxy-refuses-empty-selector"),
+			"Error: no pods found", "--selector=app=nobody", "--namespace=default"),
 	)
 
-	It("has no dashboard proxy in the release before", func(ctx SpecContext) {
+	It("has no dashboard proxy in the release before", spec.ID("istioctl.dashboard-proxy-not-before"), func(ctx SpecContext) {
 		outcome := istioctl.Before().Run(ctx, "dashboard", "proxy", "--browser=false", "deployment/server."+bed.namespace)
 		Expect(outcome).NotTo(istioctl.Exit(0))
 		Expect(outcome.Stderr).To(Or(ContainSubstring(`unknown dashboard "proxy"`), ContainSubstring("unknown flag")), outcome.String())

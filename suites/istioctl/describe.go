@@ -10,12 +10,13 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
 // descriptions are the specs on x describe.
 func descriptions(bed *proxies) {
-	It("names, by x describe, the address of the injected gateway that exposes a workload", func(ctx SpecContext) {
+	It("names, by x describe, the address of the injected gateway that exposes a workload", spec.ID("istioctl.describe-gateway-address"), func(ctx SpecContext) {
 		front, back := addressOf(ctx, bed.namespace, "front-door"), addressOf(ctx, bed.namespace, "back-door")
 		Expect(front).NotTo(Equal(back))
 		arguments := []string{

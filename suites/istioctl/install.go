@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -43,7 +44,7 @@ var _ = Describe("istioctl install", Label(catalogue.Istioctl), func() {
 		return there
 	}
 
-	It("lists the components that it adds to the empty profile, before it asks", func(ctx SpecContext) {
+	It("lists the components that it adds to the empty profile, before it asks", spec.ID("istioctl.install-lists-components"), func(ctx SpecContext) {
 		outcome := install(ctx, istioctl.Subject(), "gateway.yaml")
 		Expect(outcome).To(istioctl.Exit(1, `"empty" profile (with components: Ingress gateways) into the cluster. Proceed? (y/N)`, "Cancelled."))
 		Expect(deployed(ctx)).To(BeFalse(), "whether it installed without consent")
@@ -53,7 +54,7 @@ var _ = Describe("istioctl install", Label(catalogue.Istioctl), func() {
 		Expect(install(ctx, istioctl.Before(), "gateway.yaml")).To(istioctl.Exit(1, "empty profile into the cluster. Proceed? (y/N)"))
 	})
 
-	It("prunes nothing when it only tries (--dry-run)", func(ctx SpecContext) {
+	It("prunes nothing when it only tries (--dry-run)", spec.ID("istioctl.install-dry-run-prunes-nothing"), func(ctx SpecContext) {
 		const pruning = "Not pruning object Deployment"
 		Expect(install(ctx, istioctl.Subject(), "gateway.yaml", "--skip-confirmation")).To(istioctl.Exit(0, "Ingress gateways installed"))
 		Expect(deployed(ctx)).To(BeTrue(), "whether the gateway that is to be pruned is there")
@@ -73,7 +74,7 @@ var _ = Describe("istioctl install", Label(catalogue.Istioctl), func() {
 		Eventually(ctx, kube.Exists[appsv1.Deployment](namespace, door), timing.Push(), timing.Poll).Should(BeFalse(), "whether the gateway is there in the end")
 	})
 
-	It("stops at the first object that the API server refuses", func(ctx SpecContext) {
+	It("stops at the first object that the API server refuses", spec.ID("istioctl.install-stops-at-refusal"), func(ctx SpecContext) {
 		const refusal = "failed to update resource with server-side apply for obj Deployment/"
 		later := func(ctx context.Context) bool {
 			GinkgoHelper()

@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // What is rendered is read, not installed: the suite's clusters have one family of addresses, and no ztunnel.
@@ -23,7 +24,7 @@ var _ = Describe("istioctl manifest generate", Label(catalogue.Istioctl), func()
 		return binary.Offline(ctx, "", append([]string{"manifest", "generate", "--set=hub=localhost", "--set=tag=local"}, flags...)...)
 	}
 
-	It("gives istiod's Service the families of addresses that values.pilot names", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("gives istiod's Service the families of addresses that values.pilot names", spec.ID("istioctl.manifest-ip-families"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		families := []string{"--set=profile=minimal", "--set=values.pilot.ipFamilyPolicy=PreferDualStack", "--set=values.pilot.ipFamilies[0]=IPv6", "--set=values.pilot.ipFamilies[1]=IPv4"}
 		of := func(flags ...string) (corev1.ServiceSpec, error) {
 			var service corev1.Service
@@ -50,7 +51,7 @@ var _ = Describe("istioctl manifest generate", Label(catalogue.Istioctl), func()
 		}
 	})
 
-	It("has a revision's ztunnel ask that revision's istiod", func(ctx SpecContext) {
+	It("has a revision's ztunnel ask that revision's istiod", spec.ID("istioctl.manifest-ztunnel-revision"), func(ctx SpecContext) {
 		asked := func(binary istioctl.Binary, flags ...string) map[string]string {
 			var ztunnel appsv1.DaemonSet
 			outcome := generate(ctx, binary, append(flags, "--set=profile=ambient")...)

@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/xds"
 )
@@ -39,7 +40,7 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 		DeferCleanup(func() { Expect(proxy.Stop()).To(Succeed()) })
 	})
 
-	It("reports the version of the control plane and of its proxies", func(ctx SpecContext) {
+	It("reports the version of the control plane and of its proxies", spec.ID("istioctl.monitoring-port-version"), func(ctx SpecContext) {
 		subject := istioctl.Subject()
 		outcome := subject.Run(ctx, "version", revision)
 		Expect(outcome).To(istioctl.Exit(0, "control plane version: "+subject.Version, "data plane version: "+subject.Version+" ("))
@@ -52,7 +53,7 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 		Expect(before).NotTo(istioctl.Say("data plane version"))
 	})
 
-	It("reports the state of its proxies", func(ctx SpecContext) {
+	It("reports the state of its proxies", spec.ID("istioctl.monitoring-port-proxy-status"), func(ctx SpecContext) {
 		subject := istioctl.Subject()
 		var row string
 		// Between a push, which any spec may bring about, and the proxy's word on it a proxy is STALE.
@@ -70,7 +71,7 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 		Expect(istioctl.Before().Run(ctx, "proxy-status", revision)).To(istioctl.Exit(1, refusedPort))
 	})
 
-	It("reports its remote clusters", func(ctx SpecContext) {
+	It("reports its remote clusters", spec.ID("istioctl.monitoring-port-remote-clusters"), func(ctx SpecContext) {
 		// There is none, and the head of an empty list does not tell who gave it: the log of requests does.
 		outcome := istioctl.Subject().Run(ctx, "remote-clusters", revision, "--vklog=6")
 		Expect(outcome).To(istioctl.Exit(0))
@@ -83,7 +84,7 @@ var _ = Describe("At an istiod whose monitoring port is not 15014, istioctl", Or
 		Expect(istioctl.Before().Run(ctx, "remote-clusters", revision)).To(istioctl.Exit(1, refusedPort))
 	})
 
-	It("waits until its proxies have an object's configuration", func(ctx SpecContext) {
+	It("waits until its proxies have an object's configuration", spec.ID("istioctl.monitoring-port-wait"), func(ctx SpecContext) {
 		// The flag says where it watches the object, the name's suffix which one it asks istiod about
 		// (Istio 1.20, istioctl/pkg/wait/wait.go).
 		arguments := []string{"experimental", "wait", revision, "--for=distribution", "--namespace=" + namespace, "virtualservice", "routed." + namespace}

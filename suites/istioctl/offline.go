@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // bootstrapDump is the least that a configuration dump may hold.
@@ -34,14 +35,18 @@ var _ = Describe("istioctl without a cluster", Label(catalogue.Istioctl), func()
 			_, looked = watched(ctx, istioctl.Before().In(string(place)), arguments)
 			Expect(looked).To(BeTrue(), "whether the release before read it")
 		},
-		Entry("version --remote=false", Label(catalogue.Smoke), "version", "--remote=false"),
-		Entry("analyze --use-kube=false", "analyze", "--use-kube=false", "fixtures/istioctl/routed.yaml"),
-		Entry("manifest generate", "manifest", "generate", "--filename=suites/istioctl/gateway.yaml"),
-		Entry("profile list", "profile", "list"),
-		Entry("proxy-config bootstrap of a file", "proxy-config", "bootstrap", "--file=dump.json"),
+		Entry("version --remote=false", spec.ID("istioctl.offline-version"),
+			Label(catalogue.Smoke), "version", "--remote=false"),
+		Entry("analyze --use-kube=false", spec.ID("istioctl.offline-analyze"),
+			"analyze", "--use-kube=false", "fixtures/istioctl/routed.yaml"),
+		Entry("manifest generate", spec.ID("istioctl.offline-manifest-generate"),
+			"manifest", "generate", "--filename=suites/istioctl/gateway.yaml"),
+		Entry("profile list", spec.ID("istioctl.offline-profile-list"), "profile", "list"),
+		Entry("proxy-config bootstrap of a file", spec.ID("istioctl.offline-proxy-config-bootstrap"),
+			"proxy-config", "bootstrap", "--file=dump.json"),
 	)
 
-	It("has no command experimental revision tag", func(ctx SpecContext) {
+	It("has no command experimental revision tag", spec.ID("istioctl.no-experimental-revision-tag"), func(ctx SpecContext) {
 		const graduated = "Command group used to interact with revision tags"
 		outcome := istioctl.Subject().Offline(ctx, "", "experimental", "revision", "tag", "--help")
 		Expect(outcome).NotTo(istioctl.Say(graduated))

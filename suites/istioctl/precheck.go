@@ -7,6 +7,7 @@ import (
 
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
+	"mesh-conformance/suites/internal/spec"
 )
 
 const (
@@ -24,7 +25,7 @@ func prechecks(bed *proxies) {
 	}
 	origin := func() string { return "Pod " + bed.namespace + "/" + bed.workloads["front-door"].Pod.Name }
 
-	It("leaves messages below Warning out of x precheck", func(ctx SpecContext) {
+	It("leaves messages below Warning out of x precheck", spec.ID("istioctl.precheck-warning-threshold"), func(ctx SpecContext) {
 		outcome := check(ctx, istioctl.Subject())
 		Expect(outcome).To(istioctl.Exit(0, nothingFound))
 		Expect(outcome).NotTo(istioctl.Say(alphaFeature))
@@ -37,7 +38,7 @@ func prechecks(bed *proxies) {
 	})
 
 	// "The severity level of precheck at which to display messages" (its help).
-	It("leaves messages below Warning out of x precheck beside others that are printed", func(ctx SpecContext) {
+	It("leaves messages below Warning out of x precheck beside others that are printed", spec.ID("istioctl.precheck-threshold-beside-others"), func(ctx SpecContext) {
 		const tooOld, unsupported = "1.24.17", "IST0142"
 		outcome := istioctl.Subject().Offline(ctx, istioctl.Pretend(ctx, tooOld), "experimental", "precheck", "--namespace="+bed.namespace, "--output=json")
 		messages, err := outcome.Messages()
@@ -58,17 +59,17 @@ func prechecks(bed *proxies) {
 			Expect(check(ctx, istioctl.Before(), "--output-threshold=Info")).To(istioctl.Exit(64, "unknown flag: --output-threshold"))
 			Expect(check(ctx, istioctl.Before(), "--output="+format)).To(istioctl.Exit(64, "unknown flag: --output"))
 		},
-		Entry("as JSON", "json", func(outcome istioctl.Outcome) {
+		Entry("as JSON", spec.ID("istioctl.precheck-threshold-json"), "json", func(outcome istioctl.Outcome) {
 			messages, err := outcome.Messages()
 			Expect(err).NotTo(HaveOccurred())
 			expectAlpha(messages, origin())
 		}),
-		Entry("as YAML", "yaml", func(outcome istioctl.Outcome) {
+		Entry("as YAML", spec.ID("istioctl.precheck-threshold-yaml"), "yaml", func(outcome istioctl.Outcome) {
 			var messages []istioctl.Message
 			Expect(yaml.Unmarshal([]byte(outcome.Stdout), &messages)).To(Succeed(), outcome.String())
 			expectAlpha(messages, origin())
 		}),
-		Entry("as a log", "log", func(outcome istioctl.Outcome) {
+		Entry("as a log", spec.ID("istioctl.precheck-threshold-log"), "log", func(outcome istioctl.Outcome) {
 			Expect(outcome).To(istioctl.Say("Info [" + alphaFeature + "] (" + origin() + ")"))
 		}),
 	)
@@ -78,8 +79,10 @@ func prechecks(bed *proxies) {
 			Expect(check(ctx, istioctl.Subject(), argument)).To(istioctl.Exit(code, words))
 			evidence.API("refusal", "%s", words)
 		},
-		Entry("a format that there is not", 1, `invalid format, expected one of [log json yaml] but got "xml"`, "--output=xml"),
-		Entry("a threshold that there is not", 64, `invalid argument "Loud" for "--output-threshold" flag`, "--output-threshold=Loud"),
+		Entry("a format that there is not", spec.ID("istioctl.precheck-refuses-format"),
+			1, `invalid format, expected one of [log json yaml] but got "xml"`, "--output=xml"),
+		Entry("a threshold that there is not", spec.ID("istioctl.precheck-refuses-threshold"),
+			64, `invalid argument "Loud" for "--output-threshold" flag`, "--output-threshold=Loud"),
 	)
 }
 

@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // adminPort is Envoy's.
@@ -42,9 +43,12 @@ func proxyConfig(bed *proxies) {
 				Expect(set(istioctl.Before(), level)).To(istioctl.Exit(1, before))
 			}
 		},
-		Entry("the level of all loggers with --level <level>", "info", map[string]string{"http": "info", "admin": "info", "upstream": "info"}, ""),
-		Entry("the level of all loggers with --level level=<level>", "level=info", map[string]string{"http": "info", "admin": "info", "upstream": "info"}, "unrecognized logger name: level"),
-		Entry("one logger apart from all others with --level <logger>:<level>,level:<level>", "http:error,level:info",
+		Entry("the level of all loggers with --level <level>", spec.ID("istioctl.log-level-all"),
+			"info", map[string]string{"http": "info", "admin": "info", "upstream": "info"}, ""),
+		Entry("the level of all loggers with --level level=<level>", spec.ID("istioctl.log-level-level-equals"),
+			"level=info", map[string]string{"http": "info", "admin": "info", "upstream": "info"}, "unrecognized logger name: level"),
+		Entry("one logger apart from all others with --level <logger>:<level>,level:<level>", spec.ID("istioctl.log-level-one-apart"),
+			"http:error,level:info",
 			map[string]string{"http": "error", "admin": "info", "upstream": "info"}, "unrecognized logger name: level"),
 	)
 
@@ -57,13 +61,17 @@ func proxyConfig(bed *proxies) {
 			Expect(changed(before, after)).To(BeEmpty(), "loggers that a refusal changed")
 			evidence.API("refusal", "%s", words)
 		},
-		Entry("a level that there is not", "unrecognized logging level: loud", "--level", "level=loud"),
-		Entry("a logger that there is not", "unrecognized logger name: nobody", "--level", "nobody:info"),
-		Entry("a level together with a reset", "--level cannot be combined with --reset", "--level", "info", "--reset"),
-		Entry("another output format", "--output is not applicable for this command", "--output", "json"),
+		Entry("a level that there is not", spec.ID("istioctl.log-refuses-level"),
+			"unrecognized logging level: loud", "--level", "level=loud"),
+		Entry("a logger that there is not", spec.ID("istioctl.log-refuses-logger"),
+			"unrecognized logger name: nobody", "--level", "nobody:info"),
+		Entry("a level together with a reset", spec.ID("istioctl.log-refuses-level-with-reset"),
+			"--level cannot be combined with --reset", "--level", "info", "--reset"),
+		Entry("another output format", spec.ID("istioctl.log-refuses-output"),
+			"--output is not applicable for this command", "--output", "json"),
 	)
 
-	It("includes endpoints in proxy-config all as JSON", func(ctx SpecContext) {
+	It("includes endpoints in proxy-config all as JSON", spec.ID("istioctl.proxy-config-all-endpoints"), func(ctx SpecContext) {
 		pod := bed.workloads["server"].Pod.Name + "." + bed.namespace
 		subject := sections(istioctl.Subject().Run(ctx, "proxy-config", "all", pod, "--output", "json"))
 		Expect(subject).To(ContainElement(endpointsDump), "sections of the dump")
@@ -89,9 +97,10 @@ func proxyConfig(bed *proxies) {
 			By("reading it with the release before")
 			Expect(istioctl.Before().In(string(place)).Run(ctx, arguments...)).To(istioctl.Exit(1, "endpoints not found (was include_eds=true used?)"))
 		},
-		Entry("by proxy-config all", "all", "cluster/BlackHoleCluster", "listener/virtualInbound", "route/"),
+		Entry("by proxy-config all", spec.ID("istioctl.dump-without-endpoints-all"),
+			"all", "cluster/BlackHoleCluster", "listener/virtualInbound", "route/"),
 		// There are no endpoints to list.
-		Entry("by proxy-config eds", "eds", "LOCALITY"),
+		Entry("by proxy-config eds", spec.ID("istioctl.dump-without-endpoints-eds"), "eds", "LOCALITY"),
 	)
 }
 

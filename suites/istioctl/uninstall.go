@@ -13,11 +13,12 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
 var _ = Describe("istioctl uninstall", Label(catalogue.Istioctl), func() {
-	It("asks before it removes a control plane that it cannot reach", func(ctx SpecContext) {
+	It("asks before it removes a control plane that it cannot reach", spec.ID("istioctl.uninstall-asks-if-unreachable"), func(ctx SpecContext) {
 		const question = "Unable to find any proxies pointing to the gone control plane."
 		namespace := kube.NewNamespace(ctx, "istioctl-uninstall")
 		kube.Apply(ctx, namespace, "istioctl/left-behind.yaml")
@@ -82,7 +83,7 @@ var _ = Describe("istioctl operator remove", Label(catalogue.Istioctl), Ordered,
 		evidence.API("operator controllers left", "%q", want)
 	}
 
-	It("removes nothing where no revision is named", func(ctx SpecContext) {
+	It("removes nothing where no revision is named", spec.ID("istioctl.operator-remove-no-revision"), func(ctx SpecContext) {
 		Expect(remove(ctx, istioctl.Subject())).To(istioctl.Exit(1, "at least one of the --revision or --purge flags must be set"))
 		expectStaying(ctx, bothStay)
 
@@ -91,7 +92,7 @@ var _ = Describe("istioctl operator remove", Label(catalogue.Istioctl), Ordered,
 		expectStaying(ctx, "")
 	})
 
-	It("removes no other revision than default where default is named", func(ctx SpecContext) {
+	It("removes no other revision than default where default is named", spec.ID("istioctl.operator-remove-default"), func(ctx SpecContext) {
 		Expect(remove(ctx, istioctl.Subject(), "--revision=default")).To(istioctl.Exit(0, "Removed Deployment:"+namespace+":istio-operator."))
 		expectStaying(ctx, "istio-operator-canary")
 
@@ -101,7 +102,7 @@ var _ = Describe("istioctl operator remove", Label(catalogue.Istioctl), Ordered,
 		expectStaying(ctx, "")
 	})
 
-	It("removes all revisions where it is told to purge", func(ctx SpecContext) {
+	It("removes all revisions where it is told to purge", spec.ID("istioctl.operator-remove-purge"), func(ctx SpecContext) {
 		expectStaying(ctx, bothStay)
 		Expect(remove(ctx, istioctl.Subject(), "--purge")).To(istioctl.Exit(0,
 			"Removed Deployment:"+namespace+":istio-operator.", "Removed Deployment:"+namespace+":istio-operator-canary."))

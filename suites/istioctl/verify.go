@@ -11,11 +11,12 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
 var _ = Describe("istioctl verify-install", Label(catalogue.Istioctl), func() {
-	It("counts a Deployment that is not healthy, and fails for it", func(ctx SpecContext) {
+	It("counts a Deployment that is not healthy, and fails for it", spec.ID("istioctl.verify-unhealthy-deployment"), func(ctx SpecContext) {
 		namespace := kube.NewNamespace(ctx, "istioctl-verify")
 		kube.Apply(ctx, namespace, "istioctl/installed.yaml")
 		for _, name := range []string{"istio-unhealthy", "istio-healthy"} {

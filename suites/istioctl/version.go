@@ -10,6 +10,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // portAnnotation is where istioctl looks for an istiod's monitoring port.
@@ -38,9 +39,12 @@ func versions(bed *proxies) {
 			By("asking with the release before, which knows one port")
 			expectAsked(istioctl.Before().Run(ctx, arguments...), "15014")
 		},
-		Entry("at the port that its annotation prometheus.io/port gives", "15999", "15999"),
-		Entry("at port 15014 where it has no annotation, wherever it listens", "", "15014"),
-		Entry("at port 15014 where the annotation is no number", "metrics", "15014"),
+		Entry("at the port that its annotation prometheus.io/port gives", spec.ID("istioctl.version-port-annotation"),
+			"15999", "15999"),
+		Entry("at port 15014 where it has no annotation, wherever it listens", spec.ID("istioctl.version-port-default"),
+			"", "15014"),
+		Entry("at port 15014 where the annotation is no number", spec.ID("istioctl.version-port-malformed"),
+			"metrics", "15014"),
 	)
 }
 

@@ -19,6 +19,7 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -62,7 +63,7 @@ func hosts(answers echo.Answers) []string {
 }
 
 var _ = Describe("A sidecar's endpoints", SpecPriority(timing.PriorityMedium), Label(catalogue.Kubernetes, catalogue.Smoke), func() {
-	It("follow the EndpointSlices of a Deployment that is scaled from one to three and back", func(ctx SpecContext) {
+	It("follow the EndpointSlices of a Deployment that is scaled from one to three and back", spec.ID("kubernetes.endpointslices-followed"), func(ctx SpecContext) {
 		inside, outside := kube.NewNamespace(ctx, "kubernetes-client", kube.Injected), kube.NewNamespace(ctx, "kubernetes-server")
 		server := echo.Deploy(ctx, outside, "server")["server"]
 		client := echo.Deploy(ctx, inside, "client")["client"]

@@ -18,6 +18,7 @@ import (
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -112,7 +113,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 		answers = []string{"StatusCode=200", fmt.Sprintf("URI=spiffe://cluster.local/ns/%s/sa/default", ns)}
 	})
 
-	It("is an init container that goes on, the first but for istio-init", func(ctx SpecContext) {
+	It("is an init container that goes on, the first but for istio-init", spec.ID("kubernetes.native-sidecar-init-container"), func(ctx SpecContext) {
 		pod := kube.Admitted[corev1.Pod](ctx, ns, native)
 		evidence.API("containers of pod native", "%s", strings.Join(standing(pod), ", "))
 		Expect(standing(pod)).To(HaveExactElements("init:istio-init", "init:"+sidecar.Container+"+", "init:early", "work"), "containers of pod native")
@@ -124,7 +125,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 		Expect(standing(ordinary)).To(HaveExactElements("init:early", "init:istio-init", "work", sidecar.Container), "containers of pod early-ordinary")
 	})
 
-	It("carries what init containers send, and ends with the pod's work", func(ctx SpecContext) {
+	It("carries what init containers send, and ends with the pod's work", spec.ID("kubernetes.native-sidecar-carries-and-ends"), func(ctx SpecContext) {
 		kube.Apply(ctx, ns, native)
 		By("waiting until the pod has ended")
 		var pod *corev1.Pod
@@ -147,7 +148,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 		evidence.API("pod native", "%s, its sidecar ended with exit code %d", pod.Status.Phase, ended(pod, sidecar.Container).ExitCode)
 	})
 
-	It("does otherwise without it: init containers go without, and the sidecar outlives the work", func(ctx SpecContext) {
+	It("does otherwise without it: init containers go without, and the sidecar outlives the work", spec.ID("kubernetes.native-sidecar-control"), func(ctx SpecContext) {
 		Eventually(ctx, kube.Getter[corev1.Pod](ns, "early-ordinary"), timing.Rollout(), timing.Poll).Should(
 			WithTransform(end("early"), HaveField("ExitCode", Not(BeZero()))), "init container early of pod early-ordinary does not fail")
 		refused := said(ctx, ns, "early-ordinary", "early")
@@ -169,7 +170,7 @@ var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod's sidecar", Ordered, Continu
 })
 
 var _ = Describe("With ENABLE_NATIVE_SIDECARS a pod", Label(catalogue.Kubernetes), func() {
-	It("is refused where Kubernetes has no native sidecars", func(ctx SpecContext) {
+	It("is refused where Kubernetes has no native sidecars", spec.ID("kubernetes.native-sidecar-refused"), func(ctx SpecContext) {
 		installInjector(ctx)
 		ns := kube.NewNamespace(ctx, "kubernetes-no-native")
 		awaitInjector(ctx, ns)

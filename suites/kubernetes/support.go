@@ -17,6 +17,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // tooOld is of the last minor version that Istio 1.20 does not support, oldest the first release that it does.
@@ -62,24 +63,24 @@ const (
 )
 
 var _ = Describe("istioctl", Label(catalogue.Kubernetes), func() {
-	It("calls the cell's version of Kubernetes safe to install on", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("calls the cell's version of Kubernetes safe to install on", spec.ID("kubernetes.precheck-safe"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		evidence.API("Kubernetes", "%s", session.Job().Cell.Kubernetes)
 		Expect(precheck(ctx, kube.Shared().Kubeconfig)).To(content(safe))
 	})
 
-	It("installs on the cell's version of Kubernetes without a warning", func(ctx SpecContext) {
+	It("installs on the cell's version of Kubernetes without a warning", spec.ID("kubernetes.install-without-warning"), func(ctx SpecContext) {
 		evidence.API("Kubernetes", "%s", session.Job().Cell.Kubernetes)
 		Expect(install(ctx, kube.Shared().Kubeconfig)).To(content(installed))
 	})
 
-	It("finds the version before the oldest supported one unsafe to install on", func(ctx SpecContext) {
+	It("finds the version before the oldest supported one unsafe to install on", spec.ID("kubernetes.precheck-too-old-unsafe"), func(ctx SpecContext) {
 		outcome := precheck(ctx, istioctl.Pretend(ctx, tooOld))
 		Expect(outcome).To(istioctl.Exit(1, fmt.Sprintf(
 			`Error [IST0142] (Cluster) The Kubernetes Version "v%s" is lower than the minimum version: 1.25`, tooOld)))
 		Expect(outcome).NotTo(istioctl.Say(safe))
 	})
 
-	It("warns of the version before the oldest supported one and installs all the same", func(ctx SpecContext) {
+	It("warns of the version before the oldest supported one and installs all the same", spec.ID("kubernetes.install-too-old-warns"), func(ctx SpecContext) {
 		outcome := install(ctx, istioctl.Pretend(ctx, tooOld))
 		Expect(outcome).To(istioctl.Exit(0, installed))
 		Expect(strings.Split(outcome.Stdout, "\n")).To(ContainElements(
@@ -88,11 +89,11 @@ var _ = Describe("istioctl", Label(catalogue.Kubernetes), func() {
 		), "what istioctl install says to a server of v%s", tooOld)
 	})
 
-	It("calls the oldest supported version safe to install on", func(ctx SpecContext) {
+	It("calls the oldest supported version safe to install on", spec.ID("kubernetes.precheck-oldest-safe"), func(ctx SpecContext) {
 		Expect(precheck(ctx, istioctl.Pretend(ctx, oldest))).To(content(safe))
 	})
 
-	It("installs on the oldest supported version without a warning", func(ctx SpecContext) {
+	It("installs on the oldest supported version without a warning", spec.ID("kubernetes.install-oldest-without-warning"), func(ctx SpecContext) {
 		Expect(install(ctx, istioctl.Pretend(ctx, oldest))).To(content(installed))
 	})
 })

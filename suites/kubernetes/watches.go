@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // The ports of istiod that answer for itself.
@@ -21,7 +22,7 @@ const (
 )
 
 var _ = Describe("istiod", Label(catalogue.Kubernetes), func() {
-	It("has everything that it watches, and no watch of its has failed", func(ctx SpecContext) {
+	It("has everything that it watches, and no watch of its has failed", spec.ID("kubernetes.watches-work"), func(ctx SpecContext) {
 		client, plane := kube.Shared(), mesh.Dataplane()
 		pods, err := client.Clientset.CoreV1().Pods(mesh.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=istiod,istio.io/rev=default"})
 		Expect(err).NotTo(HaveOccurred())

@@ -16,6 +16,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -56,7 +57,7 @@ func across(held *stage, at func() (visitor echo.Visitor, ns, elsewhere string))
 			held.awaitMirrors(ctx, gatewayRoutes, "later.example.com", nil)
 		})
 
-		It("copies requests to a Service of another namespace that grants it", func(ctx SpecContext) {
+		It("copies requests to a Service of another namespace that grants it", spec.ID("mirroring.granted-namespace"), func(ctx SpecContext) {
 			const host = "granted.example.com"
 			visitor, ns, elsewhere := at()
 			route := held.awaitMirrors(ctx, gatewayRoutes, host, mirrorsOf(elsewhere, "80", unstated("granted")))
@@ -72,7 +73,7 @@ func across(held *stage, at func() (visitor echo.Visitor, ns, elsewhere string))
 			evidence.API("HTTPRoute granted", "ResolvedRefs=True")
 		})
 
-		It("sends nothing to a Service of another namespace that does not grant it", func(ctx SpecContext) {
+		It("sends nothing to a Service of another namespace that does not grant it", spec.ID("mirroring.ungranted-namespace"), func(ctx SpecContext) {
 			const host = "ungranted.example.com"
 			visitor, _, _ := at()
 			seen := held.unseen()
@@ -91,8 +92,10 @@ func across(held *stage, at func() (visitor echo.Visitor, ns, elsewhere string))
 				evidence.Look(ns, "httproute", name)
 				evidence.API("HTTPRoute "+name, "ResolvedRefs=False (%s)", reason)
 			},
-			Entry("a Service of another namespace that does not grant it", "ungranted", gatewayv1.RouteReasonRefNotPermitted),
-			Entry("a Service that is not there", "missing", gatewayv1.RouteReasonBackendNotFound),
+			Entry("a Service of another namespace that does not grant it", spec.ID("mirroring.reports-ungranted"),
+				"ungranted", gatewayv1.RouteReasonRefNotPermitted),
+			Entry("a Service that is not there", spec.ID("mirroring.reports-missing-service"),
+				"missing", gatewayv1.RouteReasonBackendNotFound),
 		)
 
 		// The API has the controller "not configure this backend", and says nothing against the rule around it.
@@ -111,8 +114,9 @@ func across(held *stage, at func() (visitor echo.Visitor, ns, elsewhere string))
 				Expect(answers).To(match.HaveStatus(200), "requests for route %s, whose mirror istiod has rejected", name)
 				Expect(answers).To(match.BeServedBy(held.receivers[primary]))
 			},
-			Entry("a route whose RequestMirror is not granted", "ungranted"),
-			Entry("a route whose RequestMirror names no Service", "missing"),
+			Entry("a route whose RequestMirror is not granted", spec.ID("mirroring.answers-ungranted"), "ungranted"),
+			Entry("a route whose RequestMirror names no Service", spec.ID("mirroring.answers-missing-service"),
+				"missing"),
 		)
 	})
 }

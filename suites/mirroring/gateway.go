@@ -15,6 +15,7 @@ import (
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -57,17 +58,17 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, SpecPriority(t
 		return seen
 	}
 
-	It("copies all, half and none of 1000 requests from outside to mirrors of 100, 50 and 0 percent", func(ctx SpecContext) {
+	It("copies all, half and none of 1000 requests from outside to mirrors of 100, 50 and 0 percent", spec.ID("mirroring.shares-gateway"), func(ctx SpecContext) {
 		seen := copies(ctx, "shares.example.com", many, shares{mirrorAll: 1, mirrorHalf: 0.5, mirrorNone: 0}, percent(100, mirrorAll), percent(50, mirrorHalf))
 		held.expectNoMore(ctx, seen, mirrorNone, neighbour)
 	})
 
-	It("copies nothing of requests from outside where no mirror is asked for", func(ctx SpecContext) {
+	It("copies nothing of requests from outside where no mirror is asked for", spec.ID("mirroring.gateway-without-mirror"), func(ctx SpecContext) {
 		seen := copies(ctx, "unmirrored.example.com", some, shares{})
 		held.expectNoMore(ctx, seen, mirrorAll, mirrorHalf, mirrorNone, neighbour)
 	})
 
-	It("copies every request to each mirror of an HTTPRoute with several RequestMirror filters", func(ctx SpecContext) {
+	It("copies every request to each mirror of an HTTPRoute with several RequestMirror filters", spec.ID("mirroring.gateway-httproute-several"), func(ctx SpecContext) {
 		copies(ctx, "routed.example.com", some, shares{mirrorAll: 1, mirrorHalf: 1, mirrorNone: 1}, unstated(mirrorAll), unstated(mirrorHalf), unstated(mirrorNone))
 	})
 
@@ -93,11 +94,13 @@ var _ = Describe("A managed gateway", Ordered, ContinueOnFailure, SpecPriority(t
 				Expect(inBoth(posted, seen.each(receiver, bodyOf))).To(Equal(got), "number of the bodies that were sent among those of the %d requests at %s", got, receiver)
 			}
 		},
-		Entry("by a VirtualService", "shares.example.com", shares{mirrorAll: 1, mirrorHalf: 0.5, mirrorNone: 0}, percent(100, mirrorAll), percent(50, mirrorHalf)),
-		Entry("by an HTTPRoute", "routed.example.com", shares{mirrorAll: 1, mirrorHalf: 1, mirrorNone: 1}, unstated(mirrorAll), unstated(mirrorHalf), unstated(mirrorNone)),
+		Entry("by a VirtualService", spec.ID("mirroring.gateway-body-virtualservice"),
+			"shares.example.com", shares{mirrorAll: 1, mirrorHalf: 0.5, mirrorNone: 0}, percent(100, mirrorAll), percent(50, mirrorHalf)),
+		Entry("by an HTTPRoute", spec.ID("mirroring.gateway-body-httproute"),
+			"routed.example.com", shares{mirrorAll: 1, mirrorHalf: 1, mirrorNone: 1}, unstated(mirrorAll), unstated(mirrorHalf), unstated(mirrorNone)),
 	)
 
-	It("answers as soon beside dead mirrors as without any", func(ctx SpecContext) {
+	It("answers as soon beside dead mirrors as without any", spec.ID("mirroring.gateway-dead-mirrors"), func(ctx SpecContext) {
 		const beside, without = "beside-dead.example.com", "unmirrored.example.com"
 		held.awaitMirrors(ctx, gatewayRoutes, beside, mirrorsOf(ns, "80", unstated("absent"), unstated("refusing"), unstated("unknown")))
 		held.awaitMirrors(ctx, gatewayRoutes, without, nil)

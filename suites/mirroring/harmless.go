@@ -10,6 +10,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -53,17 +54,19 @@ func harmless(held *stage, at func() (client *echo.Workload, ns string)) {
 			}, timing.Push(), timing.Poll).Should(Equal(want), "what %s has counted of copies to %s", held.proxy, cluster)
 			evidence.Traffic("copies to "+cluster, "%+v", want)
 		},
-		Entry("a mirror without pods", "absent", counts{Failed: few, Unserved: few}),
-		Entry("a mirror that refuses connections", "refusing", counts{Total: few, Failed: few}),
+		Entry("a mirror without pods", spec.ID("mirroring.harmless-without-pods"),
+			"absent", counts{Failed: few, Unserved: few}),
+		Entry("a mirror that refuses connections", spec.ID("mirroring.harmless-refusing"),
+			"refusing", counts{Total: few, Failed: few}),
 	)
 
-	It("answers as without a mirror where that is no Service", func(ctx SpecContext) {
+	It("answers as without a mirror where that is no Service", spec.ID("mirroring.harmless-no-service"), func(ctx SpecContext) {
 		await(ctx, "unknown")
 		By("measuring once")
 		answered(ctx, "unknown")
 	})
 
-	It("answers while the mirror still holds the copy of every request", func(ctx SpecContext) {
+	It("answers while the mirror still holds the copy of every request", spec.ID("mirroring.harmless-slow-mirror"), func(ctx SpecContext) {
 		_, ns := at()
 		cluster := clusterOf(ns, "80", "", "slow")
 		By("waiting until the mirror's proxy holds requests back")

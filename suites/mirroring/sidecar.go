@@ -9,6 +9,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -49,12 +50,12 @@ var _ = Describe("A sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		return seen
 	}
 
-	It("copies all, half and none of a client's 1000 requests to mirrors of 100, 50 and 0 percent", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("copies all, half and none of a client's 1000 requests to mirrors of 100, 50 and 0 percent", spec.ID("mirroring.shares-sidecar"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		seen := copies(ctx, "shares", many, shares{mirrorAll: 1, mirrorHalf: 0.5, mirrorNone: 0}, percent(100, mirrorAll), percent(50, mirrorHalf))
 		held.expectNoMore(ctx, seen, mirrorNone, client.Name)
 	})
 
-	It("copies nothing of a client's requests where no mirror is asked for", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("copies nothing of a client's requests where no mirror is asked for", spec.ID("mirroring.sidecar-without-mirror"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		seen := copies(ctx, "unmirrored", some, shares{})
 		held.expectNoMore(ctx, seen, mirrorAll, mirrorHalf, mirrorNone, client.Name)
 	})
@@ -63,21 +64,25 @@ var _ = Describe("A sidecar", Ordered, ContinueOnFailure, SpecPriority(timing.Pr
 		func(ctx SpecContext, host string, parts shares, policies ...policy) {
 			copies(ctx, host, some, parts, policies...)
 		},
-		Entry("mirrors without a percentage, which get all, in their order", "unstated",
+		Entry("mirrors without a percentage, which get all, in their order", spec.ID("mirroring.sidecar-without-percentage"),
+			"unstated",
 			shares{mirrorAll: 1, mirrorHalf: 1}, unstated(mirrorHalf), unstated(mirrorAll)),
-		Entry("a single mirror with mirrorPercentage, the form of earlier releases", "single",
+		Entry("a single mirror with mirrorPercentage, the form of earlier releases", spec.ID("mirroring.sidecar-single-mirror"),
+			"single",
 			shares{mirrorHalf: 0.5}, percent(50, mirrorHalf)),
-		Entry("a mirror that names a DestinationRule's subset", "subset",
+		Entry("a mirror that names a DestinationRule's subset", spec.ID("mirroring.sidecar-subset"), "subset",
 			shares{mirrorHalf: 1}, policy{service: "mirrors", subset: "half", parts: 100, of: 100}),
-		Entry("the mirrors of a delegate VirtualService", "delegated",
+		Entry("the mirrors of a delegate VirtualService", spec.ID("mirroring.sidecar-delegate"), "delegated",
 			shares{mirrorAll: 1, mirrorHalf: 0.125}, unstated(mirrorAll), percent(12.5, mirrorHalf)),
-		Entry("the mirrors of a VirtualService whose delegate has none", "inherited",
+		Entry("the mirrors of a VirtualService whose delegate has none", spec.ID("mirroring.sidecar-inherited"),
+			"inherited",
 			shares{mirrorAll: 1}, unstated(mirrorAll)),
-		Entry("several RequestMirror filters of a Service's HTTPRoute", "routed",
+		Entry("several RequestMirror filters of a Service's HTTPRoute", spec.ID("mirroring.sidecar-httproute-several"),
+			"routed",
 			shares{mirrorAll: 1, mirrorHalf: 1}, unstated(mirrorAll), unstated(mirrorHalf)),
 	)
 
-	It("copies gRPC calls with their messages", func(ctx SpecContext) {
+	It("copies gRPC calls with their messages", spec.ID("mirroring.sidecar-grpc"), func(ctx SpecContext) {
 		authority := fullName("calls", ns)
 		route := held.awaitMirrors(ctx, grpc, authority, mirrorsOf(ns, grpc, percent(100, mirrorAll), percent(50, mirrorHalf)))
 		message := content(messageSize)

@@ -8,6 +8,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -30,17 +31,23 @@ func ofAnnotations(s *site) {
 			Expect(excluded(pod, validation)).To(Equal(want.User), "user that %s is told", validation)
 			evidence.API("sidecar", "annotations %q: %s", annotations, want)
 		},
-		Entry("the last of ranges of start and size", allotted, ids{lastUser, lastGroup}),
-		Entry("the last of a range of start and end", map[string]string{annotationUsers: "1000650000-1000650499"}, ids{1000650499, 1000650499}),
-		Entry("the last group of the first of several ranges",
+		Entry("the last of ranges of start and size", spec.ID("openshift.ids-last-of-ranges"),
+			allotted, ids{lastUser, lastGroup}),
+		Entry("the last of a range of start and end", spec.ID("openshift.ids-last-of-start-end"),
+			map[string]string{annotationUsers: "1000650000-1000650499"}, ids{1000650499, 1000650499}),
+		Entry("the last group of the first of several ranges", spec.ID("openshift.ids-first-group-range"),
 			map[string]string{annotationUsers: "1000650000/10000", annotationGroups: "5000/100,1000680000/10000"}, ids{lastUser, 5099}),
-		Entry("the group of the user's range where there is none of groups", map[string]string{annotationUsers: "1000650000/10000"}, ids{lastUser, lastUser}),
-		Entry("1337 where there are no annotations", nil, ids{proxyUser, proxyUser}),
-		Entry("1337 where the annotations are empty", map[string]string{annotationUsers: "", annotationGroups: ""}, ids{proxyUser, proxyUser}),
-		Entry("1337 where the annotations are no ranges", map[string]string{annotationUsers: "1000650000", annotationGroups: "many"}, ids{proxyUser, proxyUser}),
-		Entry("the user's 1337 alone where only the groups are a range",
+		Entry("the group of the user's range where there is none of groups", spec.ID("openshift.ids-group-of-user-range"),
+			map[string]string{annotationUsers: "1000650000/10000"}, ids{lastUser, lastUser}),
+		Entry("1337 where there are no annotations", spec.ID("openshift.ids-without-annotations"),
+			nil, ids{proxyUser, proxyUser}),
+		Entry("1337 where the annotations are empty", spec.ID("openshift.ids-empty-annotations"),
+			map[string]string{annotationUsers: "", annotationGroups: ""}, ids{proxyUser, proxyUser}),
+		Entry("1337 where the annotations are no ranges", spec.ID("openshift.ids-malformed-annotations"),
+			map[string]string{annotationUsers: "1000650000", annotationGroups: "many"}, ids{proxyUser, proxyUser}),
+		Entry("the user's 1337 alone where only the groups are a range", spec.ID("openshift.ids-malformed-users"),
 			map[string]string{annotationUsers: "anyuid", annotationGroups: "1000680000/10000"}, ids{proxyUser, lastGroup}),
-		Entry("the group's 1337 alone where only the users are a range",
+		Entry("the group's 1337 alone where only the users are a range", spec.ID("openshift.ids-malformed-groups"),
 			map[string]string{annotationUsers: "1000650000/10000", annotationGroups: "anyuid"}, ids{lastUser, proxyUser}),
 	)
 }

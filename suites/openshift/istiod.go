@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -21,7 +22,7 @@ import (
 const discovery = "discovery"
 
 func ofIstiod(*site) {
-	It("names no user and no group, and runs as what its namespace assigns", func(ctx SpecContext) {
+	It("names no user and no group, and runs as what its namespace assigns", spec.ID("openshift.istiod-assigned-ids"), func(ctx SpecContext) {
 		deployment, err := kube.Getter[appsv1.Deployment](mesh.Namespace, "istiod")(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		evidence.Look(mesh.Namespace, "deployment", "istiod")
@@ -35,7 +36,7 @@ func ofIstiod(*site) {
 		Expect(running.User).To(BeEquivalentTo(firstUser), "user of istiod")
 	})
 
-	It("of the release before names fixed ones, and is refused", func(ctx SpecContext) {
+	It("of the release before names fixed ones, and is refused", spec.ID("openshift.istiod-before-refused"), func(ctx SpecContext) {
 		deployment, err := kube.Getter[appsv1.Deployment](mesh.Namespace, "istiod-"+revisionBefore)(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		template := deployment.Spec.Template

@@ -19,6 +19,7 @@ import (
 	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/sound"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -32,21 +33,21 @@ var _ = Describe("Without anyuid", Ordered, ContinueOnFailure, SpecPriority(timi
 	Describe("the injector", func() { ofAnnotations(s) })
 	Describe("a constraint in the manner of restricted-v2", func() { ofConstraint(s) })
 
-	It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
+	It("has had no proxy refuse what it was sent, and no istiod crash", spec.ID("openshift.health"), func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 })
 
 func ofSidecars(s *site) {
-	It("runs as the last user and group of its namespace, beside a workload that is another user", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("runs as the last user and group of its namespace, beside a workload that is another user", spec.ID("openshift.sidecar-ids"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		Expect(idsOf(ctx, s.project, s.server.Pod.Name, sidecar.Container, "envoy")).To(Equal(ids{lastUser, lastGroup}), "ids of the sidecar of %s", s.server.Name)
 		Expect(askedUser(s.server.Pod, echo.Container)).To(BeEquivalentTo(firstUser), "user of the workload beside the sidecar of %s", s.server.Name)
 	})
 
-	It("is the one whose user and group rules of iptables let pass, and nobody else is", func(ctx SpecContext) {
+	It("is the one whose user and group rules of iptables let pass, and nobody else is", spec.ID("openshift.sidecar-iptables"), func(ctx SpecContext) {
 		Expect(ownersOf(ctx, s.server.Pod)).To(Equal(owners{Users: []string{fmt.Sprint(lastUser)}, Groups: []string{fmt.Sprint(lastGroup)}}), "owners in the rules of %s", s.server.Name)
 		Expect(excluded(s.server.Pod, validation)).To(BeEquivalentTo(lastUser), "user that %s is told", validation)
 	})
 
-	It("starts with istio-cni and without a privilege", func(ctx SpecContext) {
+	It("starts with istio-cni and without a privilege", spec.ID("openshift.sidecar-cni-unprivileged"), func(ctx SpecContext) {
 		pod, err := kube.Getter[corev1.Pod](s.project, s.server.Pod.Name)(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		evidence.Look(s.project, "pod", pod.Name)
@@ -62,7 +63,7 @@ func ofSidecars(s *site) {
 		evidence.API("pod "+pod.Name, "runs with %s only, ids %d and %d, no capability", validation, lastUser, lastGroup)
 	})
 
-	It("carries requests under STRICT and shows the server who calls", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("carries requests under STRICT and shows the server who calls", spec.ID("openshift.sidecar-strict"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		By("waiting until the server's proxy demands TLS and the client's knows where it is")
 		sidecar.AwaitInbound(ctx, s.server, match.TakeOnlyTLS(echo.Port))
 		sidecar.AwaitReach(ctx, s.client, s.server)
@@ -74,7 +75,7 @@ func ofSidecars(s *site) {
 		Expect(answers).To(match.HaveSPIFFE(s.client.SPIFFE()))
 	})
 
-	It("takes no plaintext under STRICT", func(ctx SpecContext) {
+	It("takes no plaintext under STRICT", spec.ID("openshift.sidecar-refuses-plaintext"), func(ctx SpecContext) {
 		sidecar.AwaitInbound(ctx, s.server, match.TakeOnlyTLS(echo.Port))
 		Expect(s.outsider.Measure(ctx, s.server.DirectURL("/"), requests)).To(match.BeCutOff())
 	})
@@ -84,7 +85,7 @@ func ofGateways(s *site) {
 	const name = "entrance"
 	service := gateway.ManagedName(name)
 
-	It("that istiod deploys runs as the last user and group of its namespace, and carries requests", func(ctx SpecContext) {
+	It("that istiod deploys runs as the last user and group of its namespace, and carries requests", spec.ID("openshift.gateway-managed-ids"), func(ctx SpecContext) {
 		host := gateway.AwaitProgrammed(ctx, s.project, name, "Hostname")
 		held, err := gateway.ProxyOf(ctx, s.project, name)
 		Expect(err).NotTo(HaveOccurred())
@@ -100,14 +101,14 @@ func ofGateways(s *site) {
 		Expect(answers).To(match.HaveSPIFFE("spiffe://cluster.local/ns/" + s.project + "/sa/" + service))
 	})
 
-	It("that the injector writes is admitted with the last user and group of its namespace", func(ctx SpecContext) {
+	It("that the injector writes is admitted with the last user and group of its namespace", spec.ID("openshift.gateway-injected-admitted"), func(ctx SpecContext) {
 		pod := kube.Admitted[corev1.Pod](ctx, s.project, injectedGateway)
 		Expect(asked(pod, sidecar.Container)).To(Equal(ids{lastUser, lastGroup}), "ids of the injected gateway")
 		Expect(pod.Spec.InitContainers).To(BeEmpty(), "init containers")
 		evidence.API("pod of "+injectedGateway, "admitted with ids %d and %d", lastUser, lastGroup)
 	})
 
-	It("that the injector writes is refused where the injector was not told the platform", func(ctx SpecContext) {
+	It("that the injector writes is refused where the injector was not told the platform", spec.ID("openshift.gateway-injected-no-platform-refused"), func(ctx SpecContext) {
 		awaitRefusal(ctx, s.unset, injectedGateway, outOfRange(sidecar.Container, proxyUser))
 	})
 }
@@ -122,7 +123,7 @@ func awaitWay(ctx SpecContext, held proxy.Proxy, s *site) {
 }
 
 func ofConstraint(s *site) {
-	It("assigns what a pod leaves open", func(ctx SpecContext) {
+	It("assigns what a pod leaves open", spec.ID("openshift.scc-assigns"), func(ctx SpecContext) {
 		pod := kube.Admitted[corev1.Pod](ctx, s.bare, plainPod)
 		Expect(fsGroup(pod.Spec)).To(Equal(fmt.Sprint(firstGroup)), "fsGroup that %s is assigned", plainPod)
 		Expect(askedUser(pod, echo.Container)).To(BeEquivalentTo(firstUser), "user that %s is assigned", plainPod)
@@ -133,31 +134,38 @@ func ofConstraint(s *site) {
 		func(ctx SpecContext, fixture, words string) {
 			Expect(kube.Refused(ctx, s.bare, "openshift/refused-"+fixture+".yaml")).To(HaveSuffix("denied the request: restricted-v2: " + words))
 		},
-		Entry("a pod whose user is out of the namespace's range", "user", outOfRange("echo", proxyUser)),
-		Entry("a pod that is root", "root", outOfRange("echo", 0)),
-		Entry("a pod whose fsGroup is not the namespace's", "group", fmt.Sprintf("fsGroup %d is not %d", proxyUser, firstGroup)),
-		Entry("a pod with NET_ADMIN", "capability", "container echo: may not add capability NET_ADMIN"),
-		Entry("a privileged pod", "privileged", "container echo: may not be privileged; container echo: may not allow privilege escalation"),
-		Entry("a pod that allows privilege escalation", "escalation", "container echo: may not allow privilege escalation"),
-		Entry("a pod on the host's network", "host-network", "the pod may not use the host's network"),
-		Entry("a pod with a path of the host", "host-path", "volume node is of a type that is not allowed"),
+		Entry("a pod whose user is out of the namespace's range", spec.ID("openshift.scc-refuses-user"),
+			"user", outOfRange("echo", proxyUser)),
+		Entry("a pod that is root", spec.ID("openshift.scc-refuses-root"), "root", outOfRange("echo", 0)),
+		Entry("a pod whose fsGroup is not the namespace's", spec.ID("openshift.scc-refuses-group"),
+			"group", fmt.Sprintf("fsGroup %d is not %d", proxyUser, firstGroup)),
+		Entry("a pod with NET_ADMIN", spec.ID("openshift.scc-refuses-capability"),
+			"capability", "container echo: may not add capability NET_ADMIN"),
+		Entry("a privileged pod", spec.ID("openshift.scc-refuses-privileged"),
+			"privileged", "container echo: may not be privileged; container echo: may not allow privilege escalation"),
+		Entry("a pod that allows privilege escalation", spec.ID("openshift.scc-refuses-escalation"),
+			"escalation", "container echo: may not allow privilege escalation"),
+		Entry("a pod on the host's network", spec.ID("openshift.scc-refuses-host-network"),
+			"host-network", "the pod may not use the host's network"),
+		Entry("a pod with a path of the host", spec.ID("openshift.scc-refuses-host-path"),
+			"host-path", "volume node is of a type that is not allowed"),
 	)
 
-	It("refuses every pod of a namespace without OpenShift's annotations", func(ctx SpecContext) {
+	It("refuses every pod of a namespace without OpenShift's annotations", spec.ID("openshift.scc-refuses-bare-namespace"), func(ctx SpecContext) {
 		namespace := kube.NewNamespace(ctx, "unannotated", restricted)
 		kube.AwaitAccount(ctx, namespace)
 		Expect(kube.Refused(ctx, namespace, plainPod)).To(ContainSubstring("restricted-v2: namespace %s: annotation %s", namespace, annotationUsers))
 	})
 
-	It("refuses injected pods where the injector was not told the platform, for their user", func(ctx SpecContext) {
+	It("refuses injected pods where the injector was not told the platform, for their user", spec.ID("openshift.scc-refuses-no-platform"), func(ctx SpecContext) {
 		awaitRefusal(ctx, s.unset, plainPod, proxyUserRefused())
 	})
 
-	It("refuses injected pods of the release before, told the platform, for their user", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("refuses injected pods of the release before, told the platform, for their user", spec.ID("openshift.scc-refuses-release-before"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		awaitRefusal(ctx, s.before, plainPod, proxyUserRefused())
 	})
 
-	It("refuses injected pods without istio-cni, for the capabilities and the user of istio-init", func(ctx SpecContext) {
+	It("refuses injected pods without istio-cni, for the capabilities and the user of istio-init", spec.ID("openshift.scc-refuses-without-cni"), func(ctx SpecContext) {
 		awaitVerdict(ctx, s.project, plainPod, admitted)
 		By("having the injector take istio-cni as not installed")
 		withoutCNI(ctx)

@@ -16,6 +16,7 @@ import (
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/sound"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/steady"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -38,7 +39,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		atFirst = now(ctx, r.unsubscribed)
 	})
 
-	It("is the one that workloads trust and that their leaves chain to", func(ctx SpecContext) {
+	It("is the one that workloads trust and that their leaves chain to", spec.ID("rootrotation.first-root-trusted"), func(ctx SpecContext) {
 		r.follow(ctx, timing.Push(), And(trustOnly(r.older.root), haveLeafBy(r.older.signer, r.older.root)))
 		Expect(atFirst).To(And(trustOnly(r.older.root), haveLeafBy(r.older.signer, r.older.root)))
 
@@ -53,7 +54,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 		Expect(r.take(ctx, "before the secret changed")).To(steady.LoseNothing())
 	})
 
-	It("is joined by no second root where ISTIO_MULTIROOT_MESH is off, the default", func(ctx SpecContext) {
+	It("is joined by no second root where ISTIO_MULTIROOT_MESH is off, the default", spec.ID("rootrotation.multiroot-off"), func(ctx SpecContext) {
 		r.refuse(ctx, "a second root", plugged(r.older.signer, r.older.root, r.newer.root), saysSingleRoot, r.older.root)
 		r.step(ctx, "the secret of before", plugged(r.older.signer, r.older.root))
 	})
@@ -70,11 +71,11 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			r.take(ctx, "while istiod was replaced")
 		})
 
-		It("is not replaced by an unrelated root at once", func(ctx SpecContext) {
+		It("is not replaced by an unrelated root at once", spec.ID("rootrotation.no-unrelated-root"), func(ctx SpecContext) {
 			r.refuse(ctx, "an unrelated root", plugged(r.alien.signer, r.alien.root), saysUnrelated, r.older.root)
 		})
 
-		It("is joined by a second root at every proxy, and leaves are renewed", func(ctx SpecContext) {
+		It("is joined by a second root at every proxy, and leaves are renewed", spec.ID("rootrotation.second-root-joins"), func(ctx SpecContext) {
 			client, server := now(ctx, r.client), now(ctx, r.server)
 			begun := r.step(ctx, "a second root", plugged(r.older.signer, r.older.root, r.newer.root))
 			r.follow(ctx, timing.Push(), trustOnly(r.older.root, r.newer.root))
@@ -89,13 +90,13 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			r.take(ctx, "while the second root came")
 		})
 
-		It("stays the only one for a workload whose agent does not ask for roots", func(ctx SpecContext) {
+		It("stays the only one for a workload whose agent does not ask for roots", spec.ID("rootrotation.agent-without-roots-keeps-first"), func(ctx SpecContext) {
 			Consistently(ctx, holds(r.unsubscribed), timing.Quiet, timing.Poll).Should(And(trustOnly(r.older.root), Not(haveAnotherLeafThan(atFirst))))
 			sidecar.ReplayDump(r.unsubscribed, "dynamic_active_secrets")
 			evidence.Config("proxy of the agent that does not ask", "%s", atFirst)
 		})
 
-		It("is left by istiod for a signer under the second root", func(ctx SpecContext) {
+		It("is left by istiod for a signer under the second root", spec.ID("rootrotation.signer-moves"), func(ctx SpecContext) {
 			signed = r.step(ctx, "a signer under the second root", plugged(r.newer.signer, r.older.root, r.newer.root))
 			var found held
 			Eventually(ctx, func(ctx context.Context) (_ held, err error) {
@@ -107,13 +108,13 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			r.take(ctx, "while the signer changed")
 		})
 
-		It("is not affected by a secret with the key of another signer, which istiod refuses", func(ctx SpecContext) {
+		It("is not affected by a secret with the key of another signer, which istiod refuses", spec.ID("rootrotation.refuses-key-of-other-signer"), func(ctx SpecContext) {
 			content, err := certificate.WithKeyOf(plugged(r.newer.signer, r.older.root, r.newer.root), r.alien.signer)
 			Expect(err).NotTo(HaveOccurred())
 			r.refuse(ctx, "a mismatched key", content, saysMismatch, r.older.root, r.newer.root)
 		})
 
-		It("is not affected by a secret with an expired signer, which istiod refuses", func(ctx SpecContext) {
+		It("is not affected by a secret with an expired signer, which istiod refuses", spec.ID("rootrotation.refuses-expired-signer"), func(ctx SpecContext) {
 			late, err := r.newer.signer.Expired()
 			Expect(err).NotTo(HaveOccurred())
 			r.refuse(ctx, "an expired signer", plugged(late, r.older.root, r.newer.root), saysExpired, r.older.root, r.newer.root)
@@ -121,13 +122,13 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 
 		// Up to 45 s: agents renew a leaf in their own time, and nobody tells them of a signer. The secret is still the
 		// one that istiod refused: it signs by what it took before.
-		It("has no leaf under it any more when each has been renewed", func(ctx SpecContext) {
+		It("has no leaf under it any more when each has been renewed", spec.ID("rootrotation.leaves-renewed"), func(ctx SpecContext) {
 			r.follow(ctx, timing.Rollout(), And(trustOnly(r.older.root, r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
 			timed("leaves by the new signer at both proxies", signed)
 			r.take(ctx, "while leaves came to be the new signer's")
 		})
 
-		It("is dropped by every proxy", func(ctx SpecContext) {
+		It("is dropped by every proxy", spec.ID("rootrotation.first-root-dropped"), func(ctx SpecContext) {
 			client, server := now(ctx, r.client), now(ctx, r.server)
 			begun := r.step(ctx, "the second root alone", plugged(r.newer.signer, r.newer.root))
 			r.follow(ctx, timing.Push(), And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
@@ -139,7 +140,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			r.take(ctx, "while the old root was dropped")
 		})
 
-		It("lets nobody in once it is dropped", func(ctx SpecContext) {
+		It("lets nobody in once it is dropped", spec.ID("rootrotation.dropped-root-refused"), func(ctx SpecContext) {
 			r.follow(ctx, timing.Push(), trustOnly(r.newer.root))
 
 			By("measuring once")
@@ -148,7 +149,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			Expect(r.showing(ctx, "old")).To(match.BeTurnedAway())
 		})
 
-		It("leaves a workload behind, cut off, whose agent does not ask for roots", func(ctx SpecContext) {
+		It("leaves a workload behind, cut off, whose agent does not ask for roots", spec.ID("rootrotation.agent-without-roots-left-behind"), func(ctx SpecContext) {
 			left := now(ctx, r.unsubscribed)
 			Expect(left).To(And(trustOnly(r.older.root), Not(haveAnotherLeafThan(atFirst))))
 			// Neither can take the other's leaf.
@@ -162,7 +163,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			Expect(answers).To(match.BeRefused(503, "connection failure"))
 		})
 
-		It("is replaced without a request lost, or a connection", func(ctx SpecContext) {
+		It("is replaced without a request lost, or a connection", spec.ID("rootrotation.nothing-lost"), func(ctx SpecContext) {
 			Expect(r.connection.Take("from the first step to the last")).To(steady.BeHeld())
 			r.taken = append(r.taken, r.stream.Stop(ctx, "after the last step"))
 			total := sum(r.taken)
@@ -170,7 +171,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			Expect(total).To(steady.LoseNothing())
 		})
 
-		It("is replaced without a restart", func(ctx SpecContext) {
+		It("is replaced without a restart", spec.ID("rootrotation.nothing-restarts"), func(ctx SpecContext) {
 			Expect(workloads).NotTo(BeEmpty())
 			Expect(changed(workloads, running(ctx, r.namespace))).To(BeEmpty(), "containers of the workloads that were replaced or restarted")
 			Expect(control).NotTo(BeEmpty())
@@ -178,7 +179,7 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			evidence.API("containers", "%s", strings.Join(append(workloads, control...), ", "))
 		})
 
-		It("is what a workload trusts that had been left behind, once it restarts", func(ctx SpecContext) {
+		It("is what a workload trusts that had been left behind, once it restarts", spec.ID("rootrotation.left-behind-restarts"), func(ctx SpecContext) {
 			r.unsubscribed = echo.Restart(ctx, r.unsubscribed)
 			Eventually(ctx, holds(r.unsubscribed), timing.Push(), timing.Poll).Should(And(trustOnly(r.newer.root), haveLeafBy(r.newer.signer, r.newer.root)))
 			sidecar.ReplayDump(r.unsubscribed, "dynamic_active_secrets")
@@ -186,6 +187,6 @@ var _ = Describe("A plugged root", Ordered, SpecPriority(timing.PriorityLong), L
 			Expect(r.unsubscribed.Measure(ctx, r.server.URL("/"), requests)).To(match.HaveStatus(200))
 		})
 
-		It("has had no proxy refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
+		It("has had no proxy refuse what it was sent, and no istiod crash", spec.ID("rootrotation.health"), func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 	})
 })

@@ -11,6 +11,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 )
 
 var _ = Describe("The injector", Ordered, ContinueOnFailure, Label(catalogue.StartupProbe), func() {
@@ -32,28 +33,28 @@ var _ = Describe("The injector", Ordered, ContinueOnFailure, Label(catalogue.Sta
 		return pod
 	}
 
-	It("gives a sidecar a startup probe every second for ten minutes, and then a readiness probe every fifteen seconds", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("gives a sidecar a startup probe every second for ten minutes, and then a readiness probe every fifteen seconds", spec.ID("startupprobe.sidecar-probes"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		pod := judge(ctx, plain, startup, readiness)
 		Expect(pod.Spec.Containers[0]).To(SatisfyAll(HaveField("Name", "echo"), HaveField("StartupProbe", BeNil()), HaveField("ReadinessProbe", BeNil())),
 			"the application's container has a probe that its fixture has not")
 	})
 
-	It("lets a pod's annotations alter the readiness probe and leaves the startup probe as it is", func(ctx SpecContext) {
+	It("lets a pod's annotations alter the readiness probe and leaves the startup probe as it is", spec.ID("startupprobe.annotations-readiness-only"), func(ctx SpecContext) {
 		judge(ctx, "startupprobe/readiness.yaml",
 			startup, "readiness GET :15021/healthz/ready after 7s, every 8s, 3s each, fails at 9")
 	})
 
-	It("gives a sidecar neither probe where the pod's status port is 0", func(ctx SpecContext) {
+	It("gives a sidecar neither probe where the pod's status port is 0", spec.ID("startupprobe.status-port-zero"), func(ctx SpecContext) {
 		judge(ctx, "startupprobe/no-status-port.yaml")
 	})
 
-	It("gives a gateway that it fills in the sidecar's readiness probe and no startup probe", func(ctx SpecContext) {
+	It("gives a gateway that it fills in the sidecar's readiness probe and no startup probe", spec.ID("startupprobe.injected-gateway-readiness-only"), func(ctx SpecContext) {
 		judge(ctx, "startupprobe/injected-gateway.yaml", readiness)
 	})
 })
 
 var _ = Describe("The gateway controller", Label(catalogue.StartupProbe), func() {
-	It("gives the proxy of a Gateway a startup probe every second for half a minute", func(ctx SpecContext) {
+	It("gives the proxy of a Gateway a startup probe every second for half a minute", spec.ID("startupprobe.managed-gateway-probe"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "startup-managed")
 		kube.Apply(ctx, ns, "startupprobe/managed-gateway.yaml")
 		gateway.AwaitManaged(ctx, ns, "web")

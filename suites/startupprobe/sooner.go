@@ -18,6 +18,7 @@ import (
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -84,7 +85,7 @@ var _ = Describe("A sidecar", SpecPriority(timing.PriorityMedium), Label(catalog
 	// Longer than other specs: pair after pair, since all at once would measure how they wait for each other.
 	// The times are evidence. What they are depends on the machine's other work, so that no bound could be
 	// wide enough to hold always and narrow enough to mean something. Its name promises no more than that.
-	It("is timed until it is ready, side by side with one that has the probes of the release before", func(ctx SpecContext) {
+	It("is timed until it is ready, side by side with one that has the probes of the release before", spec.ID("startupprobe.time-to-ready"), func(ctx SpecContext) {
 		// Both are injected by hand, so that they differ in their probes alone.
 		ns := kube.NewNamespace(ctx, "startup-pairs")
 		runners := []runner{

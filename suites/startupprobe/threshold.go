@@ -16,6 +16,7 @@ import (
 	"mesh-conformance/suites/internal/istioctl"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -105,7 +106,7 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 		Expect(kube.Shared().Client.Create(ctx, pod)).To(Succeed())
 	})
 
-	It("is restarted once its startup probe has failed as often as its threshold says, and not before", func(ctx SpecContext) {
+	It("is restarted once its startup probe has failed as often as its threshold says, and not before", spec.ID("startupprobe.restart-at-threshold"), func(ctx SpecContext) {
 		pod, err := kube.Getter[corev1.Pod](ns, tenTimes)(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(probesOf(pod.Spec)).To(have(strings.Replace(startup, "600", fmt.Sprint(threshold), 1), readiness),
@@ -171,7 +172,7 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 		return events
 	}
 
-	It("is not restarted in that time with the default threshold", func(ctx SpecContext) {
+	It("is not restarted in that time with the default threshold", spec.ID("startupprobe.default-threshold-no-restart"), func(ctx SpecContext) {
 		pod, err := kube.Getter[corev1.Pod](ns, byDefault)(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(probesOf(pod.Spec)).To(have(startup, readiness), "probes of pod %s", byDefault)
@@ -180,7 +181,7 @@ var _ = Describe("A sidecar that cannot reach istiod", Ordered, ContinueOnFailur
 		Expect(events.restarts()).To(BeZero(), "pod %s: restarts for the startup probe", byDefault)
 	})
 
-	It("is not restarted in that time with the probes of the release before", func(ctx SpecContext) {
+	It("is not restarted in that time with the probes of the release before", spec.ID("startupprobe.probes-before-no-restart"), func(ctx SpecContext) {
 		pod, err := kube.Getter[corev1.Pod](ns, asBefore)(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(probesOf(pod.Spec)).To(have(readinessBefore), "probes of pod %s", asBefore)

@@ -20,6 +20,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // plain is a pod without any say in its probes.
@@ -119,14 +120,18 @@ var _ = Describe("A sidecar", Label(catalogue.StartupProbe), func() {
 		func(ctx SpecContext, values []string, want ...string) {
 			compare(injectedBy(ctx, istioctl.Subject(), plain, values...), want...)
 		},
-		Entry("a startup probe where they say nothing", nil, startup, readiness),
-		Entry("no startup probe with startupProbe.enabled=false", []string{"startupProbe.enabled=false"}, readiness),
-		Entry("the probes of older releases with the values that the upgrade notes name for that", valuesBefore, readinessBefore),
-		Entry("another threshold with startupProbe.failureThreshold=20", []string{"startupProbe.failureThreshold=20"},
+		Entry("a startup probe where they say nothing", spec.ID("startupprobe.values-default"),
+			nil, startup, readiness),
+		Entry("no startup probe with startupProbe.enabled=false", spec.ID("startupprobe.values-disabled"),
+			[]string{"startupProbe.enabled=false"}, readiness),
+		Entry("the probes of older releases with the values that the upgrade notes name for that", spec.ID("startupprobe.values-older-probes"),
+			valuesBefore, readinessBefore),
+		Entry("another threshold with startupProbe.failureThreshold=20", spec.ID("startupprobe.values-threshold"),
+			[]string{"startupProbe.failureThreshold=20"},
 			"startup GET :15021/healthz/ready after 0s, every 1s, 3s each, fails at 20", readiness),
 	)
 
-	It("has no startup probe in the release before", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("has no startup probe in the release before", spec.ID("startupprobe.none-before"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		evidence.API("istioctl", "%s", istioctl.Before().Version)
 		compare(injectedBy(ctx, istioctl.Before(), plain), readinessBefore)
 	})

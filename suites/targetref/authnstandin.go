@@ -11,6 +11,7 @@ import (
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/standin"
 )
 
@@ -56,10 +57,10 @@ func ofStandIn(s *site) {
 				Expect(atSidecar.measure(ctx, path, present())).To(match.BeDenied(), "at the sidecar, %s", name)
 			}
 		},
-		Entry("without a rule about tokens, any will do", "/open", tokens{
+		Entry("without a rule about tokens, any will do", spec.ID("targetref.requestauthentication.standin-no-rule"), "/open", tokens{
 			"no token": none, "a token": of(&issuer, jwt.Claims{"sub": "alice"}),
 		}, tokens{}),
-		Entry("requestPrincipals, by issuer and subject", "/principal", tokens{
+		Entry("requestPrincipals, by issuer and subject", spec.ID("targetref.requestauthentication.standin-principal"), "/principal", tokens{
 			"the principal":                       of(&issuer, jwt.Claims{"sub": "alice"}),
 			"the principal, with claims to spare": of(&issuer, jwt.Claims{"sub": "alice", "aud": "library", "level": 3, "realm": jwt.Claims{"role": "author"}}),
 		}, tokens{
@@ -68,14 +69,14 @@ func ofStandIn(s *site) {
 			"no subject":                      of(&issuer, nil),
 			"no token":                        none,
 		}),
-		Entry("requestPrincipals, any", "/any-principal", tokens{
+		Entry("requestPrincipals, any", spec.ID("targetref.requestauthentication.standin-any-principal"), "/any-principal", tokens{
 			"one of the one issuer":   of(&issuer, jwt.Claims{"sub": "alice"}),
 			"one of the other issuer": of(&other, jwt.Claims{"sub": "bob"}),
 		}, tokens{"no subject": of(&issuer, nil), "no token": none}),
-		Entry("notRequestPrincipals", "/no-principal", tokens{
+		Entry("notRequestPrincipals", spec.ID("targetref.requestauthentication.standin-no-principal"), "/no-principal", tokens{
 			"no token": none, "no subject": of(&issuer, nil),
 		}, tokens{"a principal": of(&issuer, jwt.Claims{"sub": "alice"})}),
-		Entry("request.auth.audiences", "/audience", tokens{
+		Entry("request.auth.audiences", spec.ID("targetref.requestauthentication.standin-audience"), "/audience", tokens{
 			"the audience":         of(&issuer, jwt.Claims{"aud": "bookstore"}),
 			"the audience, listed": of(&issuer, jwt.Claims{"aud": []string{"bookstore", "library"}}),
 		}, tokens{
@@ -83,14 +84,14 @@ func ofStandIn(s *site) {
 			"no audience":      of(&issuer, jwt.Claims{"sub": "bookstore"}),
 			"no token":         none,
 		}),
-		Entry("request.auth.presenter", "/presenter", tokens{
+		Entry("request.auth.presenter", spec.ID("targetref.requestauthentication.standin-presenter"), "/presenter", tokens{
 			"the presenter": of(&issuer, jwt.Claims{"azp": "storefront"}),
 		}, tokens{
 			"another presenter": of(&issuer, jwt.Claims{"azp": "warehouse"}),
 			"no presenter":      of(&issuer, jwt.Claims{"aud": "storefront"}),
 			"no token":          none,
 		}),
-		Entry("request.auth.claims, one or a list", "/claim", tokens{
+		Entry("request.auth.claims, one or a list", spec.ID("targetref.requestauthentication.standin-claim"), "/claim", tokens{
 			"the claim":           of(&issuer, jwt.Claims{"team": "payments"}),
 			"the claim in a list": of(&issuer, jwt.Claims{"team": []string{"billing", "payments"}}),
 			"the claim in words":  of(&issuer, jwt.Claims{"team": "billing payments"}),
@@ -103,7 +104,7 @@ func ofStandIn(s *site) {
 			"no claim":         of(&issuer, jwt.Claims{"sub": "payments"}),
 			"no token":         none,
 		}),
-		Entry("request.auth.claims, nested", "/nested-claim", tokens{
+		Entry("request.auth.claims, nested", spec.ID("targetref.requestauthentication.standin-nested-claim"), "/nested-claim", tokens{
 			"the claim":           of(&issuer, jwt.Claims{"realm": jwt.Claims{"role": "editor"}}),
 			"the claim in a list": of(&issuer, jwt.Claims{"realm": jwt.Claims{"role": []string{"author", "editor"}, "level": 3}}),
 		}, tokens{

@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // rbac is the filter that decides by AuthorizationPolicies.
@@ -37,7 +38,7 @@ func ofAuthorizationPolicies(s *site) {
 			landed.seen()
 		})
 
-		It("refuses the path at the Gateway that its targetRef names, and no other path", Label(catalogue.Smoke), func(ctx SpecContext) {
+		It("refuses the path at the Gateway that its targetRef names, and no other path", spec.ID("targetref.authorizationpolicy.denies-at-named-gateway"), Label(catalogue.Smoke), func(ctx SpecContext) {
 			Expect(s.a.measure(ctx, "/deny")).To(match.BeDenied())
 			Expect(s.a.measure(ctx, "/other")).To(match.HaveStatus(200))
 		})
@@ -47,13 +48,17 @@ func ofAuthorizationPolicies(s *site) {
 				stay(ctx, landed.at, haveNoFilter(rbac), neighbour())
 				Expect(neighbour().measure(ctx, "/deny")).To(match.HaveStatus(200))
 			},
-			Entry("the sibling Gateway of the namespace stays open", Label(catalogue.Smoke), func() entrance { return s.b }),
-			Entry("the Gateway of the same name in another namespace stays open", func() entrance { return s.namesake }),
-			Entry("the backend behind the Gateway stays open to callers inside the cluster", func() entrance { return s.backend }),
-			Entry("a gateway of Istio's own API with the same name stays open", func() entrance { return s.classic }),
+			Entry("the sibling Gateway of the namespace stays open", spec.ID("targetref.authorizationpolicy.not-sibling"),
+				Label(catalogue.Smoke), func() entrance { return s.b }),
+			Entry("the Gateway of the same name in another namespace stays open", spec.ID("targetref.authorizationpolicy.not-namesake"),
+				func() entrance { return s.namesake }),
+			Entry("the backend behind the Gateway stays open to callers inside the cluster", spec.ID("targetref.authorizationpolicy.not-backend"),
+				func() entrance { return s.backend }),
+			Entry("a gateway of Istio's own API with the same name stays open", spec.ID("targetref.authorizationpolicy.not-classic-gateway"),
+				func() entrance { return s.classic }),
 		)
 
-		It("ends with its deletion", func(ctx SpecContext) {
+		It("ends with its deletion", spec.ID("targetref.authorizationpolicy.ends-with-deletion"), func(ctx SpecContext) {
 			kube.Remove[securityv1.AuthorizationPolicy](ctx, s.ns, "deny")
 			filters.await(ctx, haveNoFilter(rbac), s.a, s.b, s.backend, s.classic)
 			Expect(s.a.measure(ctx, "/deny")).To(match.HaveStatus(200))
@@ -75,12 +80,12 @@ func ofAuthorizationPolicies(s *site) {
 			landed.seen()
 		})
 
-		It("lets in the path at the Gateway that its targetRef names, and no other path", func(ctx SpecContext) {
+		It("lets in the path at the Gateway that its targetRef names, and no other path", spec.ID("targetref.authorizationpolicy.allows-at-named-gateway"), func(ctx SpecContext) {
 			Expect(s.a.measure(ctx, "/allow")).To(match.HaveStatus(200))
 			Expect(s.a.measure(ctx, "/other")).To(match.BeDenied())
 		})
 
-		It("leaves all paths open everywhere else", func(ctx SpecContext) {
+		It("leaves all paths open everywhere else", spec.ID("targetref.authorizationpolicy.allows-nothing-elsewhere"), func(ctx SpecContext) {
 			neighbours := []entrance{s.b, s.namesake, s.backend, s.classic}
 			stay(ctx, landed.at, haveNoFilter(rbac), neighbours...)
 			for _, neighbour := range neighbours {
@@ -90,7 +95,7 @@ func ofAuthorizationPolicies(s *site) {
 	})
 
 	// The control: what the targetRef keeps away from the neighbours would reach each of them.
-	It("reaches every proxy of its namespace where it has no targetRef", func(ctx SpecContext) {
+	It("reaches every proxy of its namespace where it has no targetRef", spec.ID("targetref.authorizationpolicy.whole-namespace-without"), func(ctx SpecContext) {
 		kube.Apply(ctx, s.ns, "targetref/deny-namespace.yaml")
 		DeferCleanup(func(ctx SpecContext) {
 			kube.Remove[securityv1.AuthorizationPolicy](ctx, s.ns, "deny")
@@ -104,7 +109,7 @@ func ofAuthorizationPolicies(s *site) {
 		Expect(s.namesake.measure(ctx, "/deny")).To(match.HaveStatus(200))
 	})
 
-	It("reaches a Gateway by a selector for its pods, unless that is switched off", func(ctx SpecContext) {
+	It("reaches a Gateway by a selector for its pods, unless that is switched off", spec.ID("targetref.authorizationpolicy.selector-reaches-gateway"), func(ctx SpecContext) {
 		kube.Apply(ctx, s.ns, "targetref/deny-selector.yaml")
 		DeferCleanup(func(ctx SpecContext) {
 			kube.Remove[securityv1.AuthorizationPolicy](ctx, s.ns, "deny-selector")

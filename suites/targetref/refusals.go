@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // denied is how istiod's webhook begins, whose reasons are long enough for a first line without it.
@@ -36,7 +37,7 @@ func ofField(ns *string, kind, definition, stem, row string) {
 	fixture := func(why string) string { return fmt.Sprintf("targetref/refused-%s-%s.yaml", stem, why) }
 
 	Describe(kind, Label(row), func() {
-		It("stands in the definition of the kind, in every version that is served", func(ctx SpecContext) {
+		It("stands in the definition of the kind, in every version that is served", spec.ID(row+".field-defined"), func(ctx SpecContext) {
 			found, err := kube.Getter[apiextensionsv1.CustomResourceDefinition]("", definition)(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			evidence.Replay("kubectl explain %s.spec.targetRef", definition)
@@ -48,7 +49,7 @@ func ofField(ns *string, kind, definition, stem, row string) {
 			}
 		})
 
-		It("takes no field that it does not know", func(ctx SpecContext) {
+		It("takes no field that it does not know", spec.ID(row+".refused-unknown-field"), func(ctx SpecContext) {
 			object := validReference(fixture("no-name"))
 			Expect(unstructured.SetNestedField(object.Object, "gw-a", "spec", "targetRef", "naem")).To(Succeed())
 			evidence.Replay(`sed 's/kind: Gateway/&\n    name: gw-a\n    naem: gw-a/' fixtures/%s | kubectl apply --server-side --validate=strict -n %s -f -`, fixture("no-name"), *ns)
@@ -68,12 +69,13 @@ func ofField(ns *string, kind, definition, stem, row string) {
 				_, reason, _ := strings.Cut(said, denied)
 				Expect(reason).To(ContainSubstring(message))
 			},
-			Entry("is refused beside a selector", "selector-and-targetref", "only one of targetRef or workloadSelector can be set"),
-			Entry("is refused without a name", "no-name", "targetRef name must be set"),
-			Entry("is refused with a namespace", "namespace", "targetRef namespace must not be set"),
-			Entry("is refused with another group than the Gateway API's", "wrong-group",
+			Entry("is refused beside a selector", spec.ID(row+".refused-beside-selector"),
+				"selector-and-targetref", "only one of targetRef or workloadSelector can be set"),
+			Entry("is refused without a name", spec.ID(row+".refused-without-name"), "no-name", "targetRef name must be set"),
+			Entry("is refused with a namespace", spec.ID(row+".refused-namespace"), "namespace", "targetRef namespace must not be set"),
+			Entry("is refused with another group than the Gateway API's", spec.ID(row+".refused-group"), "wrong-group",
 				"targetRef Group and/or Kind don't match; expected: [Group: gateway.networking.k8s.io, Kind: Gateway], got: [Group: networking.istio.io, Kind: Gateway]"),
-			Entry("is refused with another kind than Gateway", "wrong-kind",
+			Entry("is refused with another kind than Gateway", spec.ID(row+".refused-kind"), "wrong-kind",
 				"targetRef Group and/or Kind don't match; expected: [Group: gateway.networking.k8s.io, Kind: Gateway], got: [Group: gateway.networking.k8s.io, Kind: HTTPRoute]"),
 		)
 	})

@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/jwt"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/standin"
 )
 
@@ -46,20 +47,22 @@ func ofRequestAuthentications(s *site) {
 			func(ctx SpecContext, present func() http.Header, answered types.GomegaMatcher) {
 				Expect(s.a.measure(ctx, "/", present())).To(answered)
 			},
-			Entry("a good one is let in", Label(catalogue.Smoke),
+			Entry("a good one is let in", spec.ID("targetref.requestauthentication.good-token"),
+				Label(catalogue.Smoke),
 				func() http.Header { return bearing(issuer, alice) }, match.HaveStatus(200)),
-			Entry("none is let in, since that is the AuthorizationPolicy's to decide",
+			Entry("none is let in, since that is the AuthorizationPolicy's to decide", spec.ID("targetref.requestauthentication.no-token"),
 				func() http.Header { return nil }, match.HaveStatus(200)),
-			Entry("one signed with another key is refused", Label(catalogue.Smoke),
+			Entry("one signed with another key is refused", spec.ID("targetref.requestauthentication.other-key"),
+				Label(catalogue.Smoke),
 				forged, match.BeRefused(401, "Jwt verification fails")),
-			Entry("one of another issuer is refused",
+			Entry("one of another issuer is refused", spec.ID("targetref.requestauthentication.other-issuer"),
 				func() http.Header { return bearing(other, alice) }, match.BeRefused(401, "Jwt issuer is not configured")),
-			Entry("one for another audience is refused",
+			Entry("one for another audience is refused", spec.ID("targetref.requestauthentication.other-audience"),
 				func() http.Header { return bearing(issuer, jwt.Claims{"sub": "alice", "aud": "library"}) },
 				match.BeRefused(403, "Audiences in Jwt are not allowed")),
-			Entry("an expired one is refused",
+			Entry("an expired one is refused", spec.ID("targetref.requestauthentication.expired"),
 				func() http.Header { return bearing(issuer, jwt.Expired()) }, match.BeRefused(401, "Jwt is expired")),
-			Entry("what is no token is refused",
+			Entry("what is no token is refused", spec.ID("targetref.requestauthentication.no-jwt"),
 				func() http.Header { return jwt.Bearer("token") }, match.BeRefused(401, "Jwt is not in the form of Header.Payload.Signature")),
 		)
 
@@ -68,12 +71,15 @@ func ofRequestAuthentications(s *site) {
 				stay(ctx, landed.at, haveNoFilter(jwtAuthn), neighbour())
 				Expect(neighbour().measure(ctx, "/", forged())).To(match.HaveStatus(200))
 			},
-			Entry("the sibling Gateway of the namespace lets in bad tokens", Label(catalogue.Smoke), func() entrance { return s.b }),
-			Entry("the Gateway of the same name in another namespace lets in bad tokens", func() entrance { return s.namesake }),
-			Entry("the backend behind the Gateway lets in bad tokens of callers inside the cluster", func() entrance { return s.backend }),
+			Entry("the sibling Gateway of the namespace lets in bad tokens", spec.ID("targetref.requestauthentication.not-sibling"),
+				Label(catalogue.Smoke), func() entrance { return s.b }),
+			Entry("the Gateway of the same name in another namespace lets in bad tokens", spec.ID("targetref.requestauthentication.not-namesake"),
+				func() entrance { return s.namesake }),
+			Entry("the backend behind the Gateway lets in bad tokens of callers inside the cluster", spec.ID("targetref.requestauthentication.not-backend"),
+				func() entrance { return s.backend }),
 		)
 
-		It("lets an AuthorizationPolicy with the same targetRef demand a principal", func(ctx SpecContext) {
+		It("lets an AuthorizationPolicy with the same targetRef demand a principal", spec.ID("targetref.requestauthentication.policy-demands-principal"), func(ctx SpecContext) {
 			kube.Apply(ctx, s.ns, "targetref/require-principal.yaml")
 			DeferCleanup(func(ctx SpecContext) {
 				kube.Remove[securityv1.AuthorizationPolicy](ctx, s.ns, "require-principal")
@@ -87,14 +93,14 @@ func ofRequestAuthentications(s *site) {
 			Expect(s.b.measure(ctx, "/")).To(match.HaveStatus(200))
 		})
 
-		It("ends with its deletion", func(ctx SpecContext) {
+		It("ends with its deletion", spec.ID("targetref.requestauthentication.ends-with-deletion"), func(ctx SpecContext) {
 			kube.Remove[securityv1.RequestAuthentication](ctx, s.ns, "jwt")
 			s.a.await(ctx, haveNoFilter(jwtAuthn))
 			Expect(s.a.measure(ctx, "/", forged())).To(match.HaveStatus(200))
 		})
 	})
 
-	It("reaches a Gateway by a selector for its pods, unless that is switched off", func(ctx SpecContext) {
+	It("reaches a Gateway by a selector for its pods, unless that is switched off", spec.ID("targetref.requestauthentication.selector-reaches-gateway"), func(ctx SpecContext) {
 		kube.Apply(ctx, s.ns, "targetref/jwt-selector.yaml")
 		DeferCleanup(func(ctx SpecContext) {
 			kube.Remove[securityv1.RequestAuthentication](ctx, s.ns, "jwt-selector")
@@ -107,7 +113,7 @@ func ofRequestAuthentications(s *site) {
 	})
 
 	// The control: what the targetRef keeps away from the neighbours would reach each of them.
-	It("reaches every proxy of its namespace where it has no targetRef", func(ctx SpecContext) {
+	It("reaches every proxy of its namespace where it has no targetRef", spec.ID("targetref.requestauthentication.whole-namespace-without"), func(ctx SpecContext) {
 		kube.Apply(ctx, s.ns, "standin/jwt.yaml")
 		trust(ctx, s.ns, "jwt", []*jwt.Issuer{issuer, other}, s.a, s.b, s.backend)
 		for _, member := range []entrance{s.a, s.b, s.backend} {

@@ -18,6 +18,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/standin"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -46,7 +47,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 		evidence.Replay("kubectl logs -n %s deploy/%s | grep 'Ignoring workload-scoped'", mesh.Namespace, mesh.Alias().Deployment())
 	}
 
-	It("an AuthorizationPolicy reaches a Gateway by targetRef only", Label(catalogue.TargetRefAuthorizationPolicy), func(ctx SpecContext) {
+	It("an AuthorizationPolicy reaches a Gateway by targetRef only", spec.ID("targetref.authorizationpolicy.selector-switched-off"), Label(catalogue.TargetRefAuthorizationPolicy), func(ctx SpecContext) {
 		kube.Apply(ctx, ns, "targetref/deny-selector.yaml")
 		awaitIgnored(ctx, "security.istio.io/AuthorizationPolicy", "deny-selector")
 		stay(ctx, time.Now(), haveNoFilter(rbac), a)
@@ -58,7 +59,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 		Expect(a.measure(ctx, "/deny-selector")).To(match.HaveStatus(200))
 	})
 
-	It("a RequestAuthentication reaches a Gateway by targetRef only", Label(catalogue.TargetRefRequestAuthentication), func(ctx SpecContext) {
+	It("a RequestAuthentication reaches a Gateway by targetRef only", spec.ID("targetref.requestauthentication.selector-switched-off"), Label(catalogue.TargetRefRequestAuthentication), func(ctx SpecContext) {
 		standin.Apply(ctx, ns, a.proxy)
 		issuer, other := newIssuer(issuerName), newIssuer(otherIssuerName)
 		claims := jwt.Claims{"sub": "alice", "aud": "bookstore"}
@@ -74,7 +75,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 		Expect(a.measure(ctx, "/", bearing(other, claims))).To(match.BeRefused(401, "Jwt issuer is not configured"))
 	})
 
-	It("a Telemetry reaches no Gateway by a selector", Label(catalogue.TargetRefTelemetry), func(ctx SpecContext) {
+	It("a Telemetry reaches no Gateway by a selector", spec.ID("targetref.telemetry.selector-switched-off"), Label(catalogue.TargetRefTelemetry), func(ctx SpecContext) {
 		kube.Apply(ctx, ns, "targetref/telemetry-selector.yaml")
 		awaitIgnored(ctx, "telemetry.istio.io/Telemetry", "access-log-selector")
 		loggers.stay(ctx, time.Now(), silent, a)

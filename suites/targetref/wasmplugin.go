@@ -15,6 +15,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/xds/envoy"
 )
@@ -132,23 +133,26 @@ func ofWasmPlugins(s *site) {
 			landed.seen()
 		})
 
-		It("runs at the Gateway that its targetRef names", Label(catalogue.Smoke), func(ctx SpecContext) { marks(ctx, s.a, "marking") })
+		It("runs at the Gateway that its targetRef names", spec.ID("targetref.wasmplugin.runs-at-named-gateway"), Label(catalogue.Smoke), func(ctx SpecContext) { marks(ctx, s.a, "marking") })
 
 		DescribeTable("touches no neighbour:",
 			func(ctx SpecContext, neighbour func() entrance) { leaves(ctx, landed.at, marking, neighbour()) },
-			Entry("the sibling Gateway of the namespace does not run it", Label(catalogue.Smoke), func() entrance { return s.b }),
-			Entry("the Gateway of the same name in another namespace does not run it", func() entrance { return s.namesake }),
-			Entry("the sidecar of the backend behind the Gateway does not run it", func() entrance { return s.backend }),
+			Entry("the sibling Gateway of the namespace does not run it", spec.ID("targetref.wasmplugin.not-sibling"),
+				Label(catalogue.Smoke), func() entrance { return s.b }),
+			Entry("the Gateway of the same name in another namespace does not run it", spec.ID("targetref.wasmplugin.not-namesake"),
+				func() entrance { return s.namesake }),
+			Entry("the sidecar of the backend behind the Gateway does not run it", spec.ID("targetref.wasmplugin.not-backend"),
+				func() entrance { return s.backend }),
 		)
 
-		It("ends with its deletion", func(ctx SpecContext) {
+		It("ends with its deletion", spec.ID("targetref.wasmplugin.ends-with-deletion"), func(ctx SpecContext) {
 			kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, s.ns, "marking")
 			s.a.await(ctx, haveNoFilter(marking))
 			leaves(ctx, time.Now(), marking, s.a)
 		})
 	})
 
-	It("reaches a Gateway by a selector for its pods, unless that is switched off", func(ctx SpecContext) {
+	It("reaches a Gateway by a selector for its pods, unless that is switched off", spec.ID("targetref.wasmplugin.selector-reaches-gateway"), func(ctx SpecContext) {
 		kube.Apply(ctx, s.ns, "targetref/wasmplugin-selector.yaml")
 		DeferCleanup(func(ctx SpecContext) {
 			kube.Remove[extensionsv1alpha1.WasmPlugin](ctx, s.ns, "marking-selector")
@@ -159,7 +163,7 @@ func ofWasmPlugins(s *site) {
 	})
 
 	// The control: what the targetRef keeps away from the neighbours would reach each of them.
-	It("reaches every proxy of its namespace where it has no targetRef", func(ctx SpecContext) {
+	It("reaches every proxy of its namespace where it has no targetRef", spec.ID("targetref.wasmplugin.whole-namespace-without"), func(ctx SpecContext) {
 		kube.Apply(ctx, s.ns, "targetref/wasmplugin-namespace.yaml")
 		marks(ctx, s.backend, "marking")
 		// Behind a Gateway it is the backend's sidecar that runs it again.

@@ -9,6 +9,7 @@ import (
 
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/xds"
 	"mesh-conformance/suites/internal/xds/envoy"
 )
@@ -38,13 +39,20 @@ func offers(asked *ghosts) {
 			expectLists(mesh.Stock(), of, append([]string{token}, without...)...)
 			expectLists(mesh.Switched(), of, without...)
 		},
-		Entry("a cluster that uses mutual TLS by itself", cluster(tcpPort, "", "tlsMode-istio"), "istio"),
-		Entry("a cluster whose DestinationRule says ISTIO_MUTUAL", cluster(tcpPort, "in-mesh", ""), "istio"),
-		Entry("a cluster of an HTTP/2 port", cluster(grpcPort, "", "tlsMode-istio"), "istio", "h2"),
-		Entry("a gateway's cluster", ofGateway(cluster(tcpPort, "", "tlsMode-istio")), "istio"),
-		Entry("a sidecar's inbound TCP port", inboundTLS(chainOf(tcpPort)), "h2", "http/1.1"),
-		Entry("a sidecar's inbound port of no Service", inboundTLS(catchAllTCP), "h2", "http/1.1"),
-		Entry("a gateway's TCP server with ISTIO_MUTUAL", gatewayTLS(mutualPort), "h2", "http/1.1"),
+		Entry("a cluster that uses mutual TLS by itself", spec.ID("tcpmetadata.alpn-off-cluster-auto"),
+			cluster(tcpPort, "", "tlsMode-istio"), "istio"),
+		Entry("a cluster whose DestinationRule says ISTIO_MUTUAL", spec.ID("tcpmetadata.alpn-off-cluster-istio-mutual"),
+			cluster(tcpPort, "in-mesh", ""), "istio"),
+		Entry("a cluster of an HTTP/2 port", spec.ID("tcpmetadata.alpn-off-cluster-http2"),
+			cluster(grpcPort, "", "tlsMode-istio"), "istio", "h2"),
+		Entry("a gateway's cluster", spec.ID("tcpmetadata.alpn-off-gateway-cluster"),
+			ofGateway(cluster(tcpPort, "", "tlsMode-istio")), "istio"),
+		Entry("a sidecar's inbound TCP port", spec.ID("tcpmetadata.alpn-off-inbound-tcp"),
+			inboundTLS(chainOf(tcpPort)), "h2", "http/1.1"),
+		Entry("a sidecar's inbound port of no Service", spec.ID("tcpmetadata.alpn-off-inbound-no-service"),
+			inboundTLS(catchAllTCP), "h2", "http/1.1"),
+		Entry("a gateway's TCP server with ISTIO_MUTUAL", spec.ID("tcpmetadata.alpn-off-gateway-istio-mutual"),
+			gatewayTLS(mutualPort), "h2", "http/1.1"),
 	)
 
 	DescribeTable("with PILOT_DISABLE_MX_ALPN does not change",
@@ -52,19 +60,27 @@ func offers(asked *ghosts) {
 			expectLists(mesh.Stock(), of, same...)
 			expectLists(mesh.Switched(), of, same...)
 		},
-		Entry("the protocols by which a TCP port's filter chain is chosen", chosenBy(chainOf(tcpPort)),
+		Entry("the protocols by which a TCP port's filter chain is chosen", spec.ID("tcpmetadata.alpn-kept-match-tcp"),
+			chosenBy(chainOf(tcpPort)),
 			"istio", token, "istio-http/1.0", "istio-http/1.1", "istio-h2"),
-		Entry("the protocols by which the TCP filter chain of no Service's port is chosen", chosenBy(catchAllTCP), token, "istio"),
-		Entry("the protocols by which an HTTP port's filter chain is chosen", chosenBy(chainOf(httpPort)),
+		Entry("the protocols by which the TCP filter chain of no Service's port is chosen", spec.ID("tcpmetadata.alpn-kept-match-no-service"),
+			chosenBy(catchAllTCP), token, "istio"),
+		Entry("the protocols by which an HTTP port's filter chain is chosen", spec.ID("tcpmetadata.alpn-kept-match-http"),
+			chosenBy(chainOf(httpPort)),
 			"istio", token, "istio-http/1.0", "istio-http/1.1", "istio-h2"),
-		Entry("what a sidecar's inbound HTTP port offers", inboundTLS(chainOf(httpPort)), "h2", "http/1.1"),
-		Entry("what a gateway's HTTPS server with ISTIO_MUTUAL offers", gatewayTLS(mutualHTTPPort), "h2", "http/1.1"),
-		Entry("what a gateway's TCP server with SIMPLE offers", gatewayTLS(oneWayPort), "h2", "http/1.1"),
-		Entry("what a cluster with SIMPLE offers for an HTTP/2 port", cluster(grpcPort, "one-way", ""), "h2"),
-		Entry("what a cluster with SIMPLE offers for a TCP port, which is nothing", cluster(tcpPort, "one-way", "")),
+		Entry("what a sidecar's inbound HTTP port offers", spec.ID("tcpmetadata.alpn-kept-inbound-http"),
+			inboundTLS(chainOf(httpPort)), "h2", "http/1.1"),
+		Entry("what a gateway's HTTPS server with ISTIO_MUTUAL offers", spec.ID("tcpmetadata.alpn-kept-gateway-https"),
+			gatewayTLS(mutualHTTPPort), "h2", "http/1.1"),
+		Entry("what a gateway's TCP server with SIMPLE offers", spec.ID("tcpmetadata.alpn-kept-gateway-simple"),
+			gatewayTLS(oneWayPort), "h2", "http/1.1"),
+		Entry("what a cluster with SIMPLE offers for an HTTP/2 port", spec.ID("tcpmetadata.alpn-kept-cluster-simple-http2"),
+			cluster(grpcPort, "one-way", ""), "h2"),
+		Entry("what a cluster with SIMPLE offers for a TCP port, which is nothing", spec.ID("tcpmetadata.alpn-kept-cluster-simple-tcp"),
+			cluster(tcpPort, "one-way", "")),
 	)
 
-	It("is not offered by sidecars where PILOT_ENABLE_METADATA_EXCHANGE is false", func() {
+	It("is not offered by sidecars where PILOT_ENABLE_METADATA_EXCHANGE is false", spec.ID("tcpmetadata.alpn-off-without-exchange"), func() {
 		expectLists(mesh.Dataplane(), cluster(tcpPort, "", "tlsMode-istio"), "istio")
 		expectLists(mesh.Dataplane(), cluster(grpcPort, "", "tlsMode-istio"), "istio", "h2")
 		expectLists(mesh.Dataplane(), inboundTLS(chainOf(tcpPort)), "h2", "http/1.1")

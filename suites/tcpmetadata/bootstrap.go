@@ -12,6 +12,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -42,7 +43,7 @@ var _ = Describe("PEER_METADATA_DISCOVERY", Ordered, ContinueOnFailure, Label(ca
 		return held
 	}
 
-	It("puts the discovery of workloads into the proxy's bootstrap", func(ctx SpecContext) {
+	It("puts the discovery of workloads into the proxy's bootstrap", spec.ID("tcpmetadata.bootstrap-discovery"), func(ctx SpecContext) {
 		held := await(ctx, "discovers")
 		Expect(held.extensions()).To(HaveKeyWithValue("metadata_discovery", extension{
 			Type: "istio.workload.BootstrapExtension", Value: map[string]any{"config_source": map[string]any{"ads": map[string]any{}}},
@@ -51,7 +52,7 @@ var _ = Describe("PEER_METADATA_DISCOVERY", Ordered, ContinueOnFailure, Label(ca
 		Expect(held.prefixes()).To(ContainElement("workload_discovery"), "prefixes of the statistics kept")
 	})
 
-	It("leaves the bootstrap of a proxy without it as it is", func(ctx SpecContext) {
+	It("leaves the bootstrap of a proxy without it as it is", spec.ID("tcpmetadata.bootstrap-without-discovery"), func(ctx SpecContext) {
 		held := await(ctx, "without")
 		// Without these the file would not be what the proxy is started with.
 		Expect(held.extensions()).To(HaveKey("envoy.bootstrap.internal_listener"))

@@ -14,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/xds"
 )
@@ -53,7 +54,7 @@ var _ = Describe("Workload discovery", Ordered, ContinueOnFailure, Label(catalog
 		Eventually(ctx, pods("switched"), timing.Push(), timing.Poll).Should(ContainElement(client.Pod.Name), "pods on the plane switched")
 	}
 
-	It("tells who watches of a pod by its address, with the names that telemetry has for it", func(ctx SpecContext) {
+	It("tells who watches of a pod by its address, with the names that telemetry has for it", spec.ID("tcpmetadata.discovery-names"), func(ctx SpecContext) {
 		awaitClient(ctx)
 		workloads, err := watches["switched"].In(namespace)
 		Expect(err).NotTo(HaveOccurred())
@@ -76,7 +77,7 @@ var _ = Describe("Workload discovery", Ordered, ContinueOnFailure, Label(catalog
 
 	// The release's bootstrap has api_type GRPC, which is the state of the world, unless ISTIO_DELTA_XDS is set:
 	// the notes ask for no such thing.
-	It("tells a sidecar of a pod without ISTIO_DELTA_XDS", func(ctx SpecContext) {
+	It("tells a sidecar of a pod without ISTIO_DELTA_XDS", spec.ID("tcpmetadata.discovery-state-of-the-world"), func(ctx SpecContext) {
 		By("waiting until istiod knows the pod")
 		awaitClient(ctx)
 
@@ -87,7 +88,7 @@ var _ = Describe("Workload discovery", Ordered, ContinueOnFailure, Label(catalog
 		Expect(podNames(workloads)).To(ContainElement(client.Pod.Name), "pods on the plane switched for who asks for the state of the world")
 	})
 
-	It("tells of nothing without PILOT_ENABLE_AMBIENT_CONTROLLERS", func(ctx SpecContext) {
+	It("tells of nothing without PILOT_ENABLE_AMBIENT_CONTROLLERS", spec.ID("tcpmetadata.discovery-off"), func(ctx SpecContext) {
 		By("waiting until the plane that has it knows the pod, and the one that has not knows the Service")
 		awaitClient(ctx)
 		Eventually(ctx, func(ctx context.Context) error {
@@ -106,7 +107,7 @@ var _ = Describe("Workload discovery", Ordered, ContinueOnFailure, Label(catalog
 		evidence.Config("workloads, plane stock", "answered: none")
 	})
 
-	It("tells who watches of a pod that comes and of one that goes", func(ctx SpecContext) {
+	It("tells who watches of a pod that comes and of one that goes", spec.ID("tcpmetadata.discovery-follows"), func(ctx SpecContext) {
 		neighbour := echo.Deploy(ctx, namespace, "neighbour")["neighbour"]
 		Eventually(ctx, pods("switched"), timing.Push(), timing.Poll).Should(ConsistOf(client.Pod.Name, neighbour.Pod.Name),
 			"pods on the plane switched after one came")

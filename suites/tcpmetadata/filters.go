@@ -9,6 +9,7 @@ import (
 
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/mesh"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/xds"
 	"mesh-conformance/suites/internal/xds/envoy"
 )
@@ -50,14 +51,21 @@ func filters(asked *ghosts) {
 				Expect(chained(filters)).NotTo(ContainSubstring(exchangeFilter), "filters on the plane dataplane")
 			}
 		},
-		Entry("in a sidecar's inbound TCP port", inboundNetwork(chainOf(tcpPort))),
-		Entry("in a sidecar's inbound HTTP port", inboundNetwork(chainOf(httpPort))),
-		Entry("in a sidecar's inbound port of no Service", inboundNetwork(catchAllTCP)),
-		Entry("in a gateway's TCP server with ISTIO_MUTUAL", gatewayNetwork(mutualPort)),
-		Entry("in a sidecar's cluster", clusterFilters(tcpPort, "")),
-		Entry("in a sidecar's cluster of a subset with ISTIO_MUTUAL", clusterFilters(tcpPort, "in-mesh")),
-		Entry("in a gateway's cluster", ofGatewayStacks(clusterFilters(tcpPort, ""))),
-		Entry("in the cluster for what no Service serves", passthrough),
+		Entry("in a sidecar's inbound TCP port", spec.ID("tcpmetadata.filter-inbound-tcp"),
+			inboundNetwork(chainOf(tcpPort))),
+		Entry("in a sidecar's inbound HTTP port", spec.ID("tcpmetadata.filter-inbound-http"),
+			inboundNetwork(chainOf(httpPort))),
+		Entry("in a sidecar's inbound port of no Service", spec.ID("tcpmetadata.filter-inbound-no-service"),
+			inboundNetwork(catchAllTCP)),
+		Entry("in a gateway's TCP server with ISTIO_MUTUAL", spec.ID("tcpmetadata.filter-gateway-istio-mutual"),
+			gatewayNetwork(mutualPort)),
+		Entry("in a sidecar's cluster", spec.ID("tcpmetadata.filter-cluster"), clusterFilters(tcpPort, "")),
+		Entry("in a sidecar's cluster of a subset with ISTIO_MUTUAL", spec.ID("tcpmetadata.filter-cluster-subset"),
+			clusterFilters(tcpPort, "in-mesh")),
+		Entry("in a gateway's cluster", spec.ID("tcpmetadata.filter-gateway-cluster"),
+			ofGatewayStacks(clusterFilters(tcpPort, ""))),
+		Entry("in the cluster for what no Service serves", spec.ID("tcpmetadata.filter-passthrough-cluster"),
+			passthrough),
 	)
 
 	DescribeTable("has no filter",
@@ -68,13 +76,16 @@ func filters(asked *ghosts) {
 				}
 			}
 		},
-		Entry("in a gateway's TCP server without TLS", gatewayNetwork(plainPort)),
-		Entry("in a gateway's TCP server with SIMPLE", gatewayNetwork(oneWayPort)),
-		Entry("in a gateway's HTTPS server", gatewayNetwork(mutualHTTPPort)),
-		Entry("in a sidecar's outbound listener", outbound),
+		Entry("in a gateway's TCP server without TLS", spec.ID("tcpmetadata.no-filter-gateway-plain"),
+			gatewayNetwork(plainPort)),
+		Entry("in a gateway's TCP server with SIMPLE", spec.ID("tcpmetadata.no-filter-gateway-simple"),
+			gatewayNetwork(oneWayPort)),
+		Entry("in a gateway's HTTPS server", spec.ID("tcpmetadata.no-filter-gateway-https"),
+			gatewayNetwork(mutualHTTPPort)),
+		Entry("in a sidecar's outbound listener", spec.ID("tcpmetadata.no-filter-outbound"), outbound),
 	)
 
-	It("has no filter in a cluster that leads to the application itself", func() {
+	It("has no filter in a cluster that leads to the application itself", spec.ID("tcpmetadata.no-filter-inbound-cluster"), func() {
 		name := fmt.Sprintf("inbound|%d||", tcpPort)
 		for _, plane := range planes() {
 			found, err := asked.by[plane.Name].sidecar.Cluster(name)

@@ -17,6 +17,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 	"mesh-conformance/suites/internal/xds"
 	"mesh-conformance/suites/internal/xds/envoy"
@@ -54,7 +55,7 @@ var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, 
 	})
 
 	// Before the others: a connection of theirs may reach the log when they have ended.
-	It("leads to the application whatever it agrees on", func(ctx SpecContext) {
+	It("leads to the application whatever it agrees on", spec.ID("tcpmetadata.handshake-reaches-application"), func(ctx SpecContext) {
 		for from, to := range map[string]string{"stock": "switched", "switched": "stock"} {
 			server := peers[to]
 			sidecar.AwaitInbound(ctx, server, ContainElement(HaveField("Name", chainOf(tcpPort))))
@@ -79,11 +80,16 @@ var _ = Describe("The TLS handshake of a TCP port", Ordered, ContinueOnFailure, 
 			Expect(tally(agreements)).To(Equal(fmt.Sprintf("%d × %s", handshakes, wanted)),
 				"%s offered to port %d on the plane %s", strings.Join(offered, ", "), port, to)
 		},
-		Entry("on the exchange by default", Label(catalogue.Smoke), "switched", "stock", tcpPort, []string{token, "istio"}, token),
-		Entry("on nothing with PILOT_DISABLE_MX_ALPN", Label(catalogue.Smoke), "stock", "switched", tcpPort, []string{token, "istio"}, ""),
-		Entry("on nothing with a client of a plane with PILOT_DISABLE_MX_ALPN", "switched", "stock", tcpPort, []string{"istio"}, ""),
-		Entry("on another protocol with PILOT_DISABLE_MX_ALPN", "stock", "switched", tcpPort, []string{token, "h2"}, "h2"),
-		Entry("on nothing where the port is for HTTP", "switched", "stock", httpPort, []string{token, "istio"}, ""),
+		Entry("on the exchange by default", spec.ID("tcpmetadata.handshake-default"),
+			Label(catalogue.Smoke), "switched", "stock", tcpPort, []string{token, "istio"}, token),
+		Entry("on nothing with PILOT_DISABLE_MX_ALPN", spec.ID("tcpmetadata.handshake-alpn-off"),
+			Label(catalogue.Smoke), "stock", "switched", tcpPort, []string{token, "istio"}, ""),
+		Entry("on nothing with a client of a plane with PILOT_DISABLE_MX_ALPN", spec.ID("tcpmetadata.handshake-client-alpn-off"),
+			"switched", "stock", tcpPort, []string{"istio"}, ""),
+		Entry("on another protocol with PILOT_DISABLE_MX_ALPN", spec.ID("tcpmetadata.handshake-alpn-off-other-protocol"),
+			"stock", "switched", tcpPort, []string{token, "h2"}, "h2"),
+		Entry("on nothing where the port is for HTTP", spec.ID("tcpmetadata.handshake-http-port"),
+			"switched", "stock", httpPort, []string{token, "istio"}, ""),
 	)
 })
 

@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -51,8 +52,11 @@ var _ = Describe("A server's TCP metrics", Label(catalogue.TCPMetadata), func() 
 				"TCP connections by source_workload on the plane %s", plane.Name)
 			evidence.Traffic("TCP connections by source_workload, plane "+plane.Name, "%d × %s", connections, source)
 		},
-		Entry("after the exchange, by default", mesh.Stock(), "echo/server.yaml", "client"),
-		Entry("by discovery, with PILOT_DISABLE_MX_ALPN and PEER_METADATA_DISCOVERY", mesh.Switched(), "tcpmetadata/discovering-server.yaml", "client"),
-		Entry("not at all with PILOT_DISABLE_MX_ALPN alone", mesh.Switched(), "echo/server.yaml", "unknown"),
+		Entry("after the exchange, by default", spec.ID("tcpmetadata.labels-by-exchange"),
+			mesh.Stock(), "echo/server.yaml", "client"),
+		Entry("by discovery, with PILOT_DISABLE_MX_ALPN and PEER_METADATA_DISCOVERY", spec.ID("tcpmetadata.labels-by-discovery"),
+			mesh.Switched(), "tcpmetadata/discovering-server.yaml", "client"),
+		Entry("not at all with PILOT_DISABLE_MX_ALPN alone", spec.ID("tcpmetadata.labels-unknown"),
+			mesh.Switched(), "echo/server.yaml", "unknown"),
 	)
 })

@@ -15,6 +15,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/sound"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -46,7 +47,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		pinned = echo.Await(bounded, namespace, neighbour)[neighbour]
 	})
 
-	It("starts from the old revision, to which the tag leads", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("starts from the old revision, to which the tag leads", spec.ID("upgrade.canary-starts-at-old"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		tagLeadsTo(ctx, older.Revision)
 		b.holds(ctx, before(), nil)
 		b.talk(ctx, client, serverA)
@@ -54,7 +55,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "before anything changes")
 	})
 
-	It("installs the new revision beside the old one, and neither tag nor workload moves", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("installs the new revision beside the old one, and neither tag nor workload moves", spec.ID("upgrade.canary-installs-beside"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		const change = "Istio is being "
 		said := install(ctx, b.installer, subject(), newer)
 		Expect(said).NotTo(ContainSubstring(change), "what istioctl said of a revision that replaces none")
@@ -66,7 +67,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while the new revision is installed")
 	})
 
-	It("moves a managed gateway with the tag, and no sidecar", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("moves a managed gateway with the tag, and no sidecar", spec.ID("upgrade.canary-gateway-follows-tag"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		setTag(ctx, b.installer, subject(), subject())
 		tagLeadsTo(ctx, newer.Revision)
 		b.gatewayMoves(ctx, subject())
@@ -75,7 +76,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while the tag moves")
 	})
 
-	It("moves a workload that restarts, but not one whose namespace names the old revision", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("moves a workload that restarts, but not one whose namespace names the old revision", spec.ID("upgrade.canary-workload-restarts"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		b.restart(ctx, serverA)
 		pinned = echo.Restart(ctx, pinned)
 		b.holds(ctx, before(), fleet{entrance: subject().Istio, serverA: subject().Istio})
@@ -87,14 +88,14 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while the first server restarts")
 	})
 
-	It("has moved every workload of the tag once all have restarted", func(ctx SpecContext) {
+	It("has moved every workload of the tag once all have restarted", spec.ID("upgrade.canary-all-moved"), func(ctx SpecContext) {
 		b.restart(ctx, serverB)
 		b.restart(ctx, client)
 		b.holds(ctx, subject(), nil)
 		b.losesNothing(ctx, "while the others restart")
 	})
 
-	It("rolls back with the tag: the gateway, and a workload that restarts", func(ctx SpecContext) {
+	It("rolls back with the tag: the gateway, and a workload that restarts", spec.ID("upgrade.canary-rolls-back"), func(ctx SpecContext) {
 		setTag(ctx, b.installer, subject(), before())
 		tagLeadsTo(ctx, older.Revision)
 		b.gatewayMoves(ctx, before())
@@ -106,7 +107,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while it is rolled back")
 	})
 
-	It("goes forward again with the tag", func(ctx SpecContext) {
+	It("goes forward again with the tag", spec.ID("upgrade.canary-forward-again"), func(ctx SpecContext) {
 		setTag(ctx, b.installer, subject(), subject())
 		b.gatewayMoves(ctx, subject())
 		b.restart(ctx, serverA)
@@ -114,7 +115,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while it goes forward again")
 	})
 
-	It("lets go of the old revision, and the new one serves alone", func(ctx SpecContext) {
+	It("lets go of the old revision, and the new one serves alone", spec.ID("upgrade.canary-old-removed"), func(ctx SpecContext) {
 		By("taking away the last workload of the old revision")
 		kube.Remove[appsv1.Deployment](ctx, pinned.Namespace, pinned.Name)
 		istioctl(ctx, b.installer, subject(), "uninstall", "--revision", older.Revision, "--skip-confirmation")
@@ -132,9 +133,9 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade), Sp
 		b.losesNothing(ctx, "while the old revision is uninstalled")
 	})
 
-	It("has had no proxy by revision refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
+	It("has had no proxy by revision refuse what it was sent, and no istiod crash", spec.ID("upgrade.canary-health"), func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 
-	It("counts the requests that are lost by revision (control)", func(ctx SpecContext) { b.countsLosses(ctx) })
+	It("counts the requests that are lost by revision (control)", spec.ID("upgrade.canary-counts-losses"), func(ctx SpecContext) { b.countsLosses(ctx) })
 })
 
 // tagLeadsTo asserts of which revision the istiod is that the tag's webhook asks.

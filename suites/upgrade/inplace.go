@@ -14,11 +14,14 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
 	"mesh-conformance/suites/internal/sound"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
 // leap is one upgrade in place.
 type leap struct {
+	// id is the part of the specs' ids that tells the steps apart.
+	id string
 	// name and goal are for the names of specs, which reports tell apart by their last part alone.
 	name, goal string
 	from, to   func() kindconfig.Release
@@ -41,7 +44,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 		b = furnish(bounded, installer, kube.Injected)
 	})
 
-	It("starts from a mesh of the release before, where nothing is lost and policies hold", func(ctx SpecContext) {
+	It("starts from a mesh of the release before, where nothing is lost and policies hold", spec.ID("upgrade.in-place-starts-before"), func(ctx SpecContext) {
 		b.holds(ctx, before(), nil)
 		b.talk(ctx, client, serverA)
 		b.talk(ctx, serverA, serverB)
@@ -53,11 +56,11 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 	})
 
 	for _, leap := range []leap{
-		{"from the release before to the subject", "the subject", before, subject, true, client, serverA},
-		{"from the subject to the release after it", "the release after it", subject, after, false, serverB, client},
+		{"to-subject", "from the release before to the subject", "the subject", before, subject, true, client, serverA},
+		{"from-subject", "from the subject to the release after it", "the release after it", subject, after, false, serverB, client},
 	} {
 		Context(leap.name, func() {
-			It("takes the CRDs of "+leap.goal+" first, beside which the old istiod and its proxies go on", func(ctx SpecContext) {
+			It("takes the CRDs of "+leap.goal+" first, beside which the old istiod and its proxies go on", spec.ID("upgrade."+leap.id+"-crds"), func(ctx SpecContext) {
 				const crd, field = "authorizationpolicies.security.istio.io", "targetRef"
 				Expect(declares(ctx, crd, field)).To(Equal(!leap.brings), "spec.%s of %s in the CRDs of %s", field, crd, leap.from().Istio)
 				definitions, err := b.installer.Of(leap.to()).CRDs(ctx)
@@ -73,7 +76,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 				b.losesNothing(ctx, "while the CRDs change")
 			})
 
-			It("replaces istiod by that of "+leap.goal+", while no workload restarts and no request is lost", func(ctx SpecContext) {
+			It("replaces istiod by that of "+leap.goal+", while no workload restarts and no request is lost", spec.ID("upgrade."+leap.id+"-istiod"), func(ctx SpecContext) {
 				said := install(ctx, b.installer, leap.to(), inPlace())
 				Expect(said).To(ContainSubstring("Istio is being upgraded from %s to %s.", leap.from().Istio, leap.to().Istio), "what istioctl said, which is to warn")
 				Expect(imageOf(ctx, inPlace())).To(Equal(leap.to().Hub+"/pilot:"+leap.to().Tag), "the image of istiod")
@@ -81,20 +84,20 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 				b.losesNothing(ctx, "while istiod is replaced")
 			})
 
-			It("moves a managed gateway to "+leap.goal+" by itself, and no sidecar", func(ctx SpecContext) {
+			It("moves a managed gateway to "+leap.goal+" by itself, and no sidecar", spec.ID("upgrade."+leap.id+"-gateway"), func(ctx SpecContext) {
 				b.gatewayMoves(ctx, leap.to())
 				b.holds(ctx, leap.from(), fleet{entrance: leap.to().Istio})
 				b.stay(ctx)
 				b.losesNothing(ctx, "while the gateway's proxy is replaced")
 			})
 
-			It("keeps the old proxies in sync with the istiod of "+leap.goal, func(ctx SpecContext) {
+			It("keeps the old proxies in sync with the istiod of "+leap.goal, spec.ID("upgrade."+leap.id+"-policy-reaches-old-proxies"), func(ctx SpecContext) {
 				b.obeys(ctx, leap.closes, leap.caller)
 				b.holds(ctx, leap.from(), fleet{entrance: leap.to().Istio})
 				b.losesNothing(ctx, "while a policy comes to the old release's proxies")
 			})
 
-			It("lets old proxies and those of "+leap.goal+" talk mutual TLS both ways once one workload has restarted", func(ctx SpecContext) {
+			It("lets old proxies and those of "+leap.goal+" talk mutual TLS both ways once one workload has restarted", spec.ID("upgrade."+leap.id+"-mixed-mutual-tls"), func(ctx SpecContext) {
 				b.restart(ctx, serverA)
 				b.holds(ctx, leap.from(), fleet{entrance: leap.to().Istio, serverA: leap.to().Istio})
 				for _, other := range []string{client, serverB} {
@@ -105,7 +108,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 				b.losesNothing(ctx, "while the first server restarts")
 			})
 
-			It("has only proxies of "+leap.goal+" once the others have restarted", func(ctx SpecContext) {
+			It("has only proxies of "+leap.goal+" once the others have restarted", spec.ID("upgrade."+leap.id+"-all-proxies"), func(ctx SpecContext) {
 				b.restart(ctx, serverB)
 				b.restart(ctx, client)
 				b.holds(ctx, leap.to(), nil)
@@ -116,7 +119,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 		})
 	}
 
-	It("has had no proxy in place refuse what it was sent, and no istiod crash", func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
+	It("has had no proxy in place refuse what it was sent, and no istiod crash", spec.ID("upgrade.in-place-health"), func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 
-	It("counts the requests that are lost in place (control)", func(ctx SpecContext) { b.countsLosses(ctx) })
+	It("counts the requests that are lost in place (control)", spec.ID("upgrade.in-place-counts-losses"), func(ctx SpecContext) { b.countsLosses(ctx) })
 })

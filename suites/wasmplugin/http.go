@@ -18,6 +18,7 @@ import (
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -35,13 +36,15 @@ func ofRequests(m *mesh) {
 			Expect(answers).To(match.HaveRequestHeader(header, plugin))
 			Expect(answers).To(match.HaveResponseHeader(header, plugin))
 		},
-		Entry("a module from a URL of scheme http", "by-http", 8081),
-		Entry("a module from a registry, as a Wasm artifact", "by-artifact", 8082),
-		Entry("a module from a registry, as an ordinary image", "by-container", 8083),
-		Entry("a module of a plugin without a type", "untyped", 8084),
+		Entry("a module from a URL of scheme http", spec.ID("wasmplugin.http-from-url"), "by-http", 8081),
+		Entry("a module from a registry, as a Wasm artifact", spec.ID("wasmplugin.http-from-artifact"),
+			"by-artifact", 8082),
+		Entry("a module from a registry, as an ordinary image", spec.ID("wasmplugin.http-from-image"),
+			"by-container", 8083),
+		Entry("a module of a plugin without a type", spec.ID("wasmplugin.http-without-type"), "untyped", 8084),
 	)
 
-	It("leaves requests to a port that it does not match alone", func(ctx SpecContext) {
+	It("leaves requests to a port that it does not match alone", spec.ID("wasmplugin.http-port-not-matched"), func(ctx SpecContext) {
 		const free = 8092
 		m.awaitModule(ctx, "by-http", moduleHTTP)
 		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNoHTTPFilter(free, m.filter("by-http")))
@@ -51,7 +54,7 @@ func ofRequests(m *mesh) {
 		Expect(answers).To(match.HaveResponseHeader(header))
 	})
 
-	It("may answer requests by itself, and the server sees none", func(ctx SpecContext) {
+	It("may answer requests by itself, and the server sees none", spec.ID("wasmplugin.http-local-response"), func(ctx SpecContext) {
 		const port = 8087
 		m.awaitModule(ctx, "answering", moduleHTTP)
 		answers := m.ask(ctx, port)
@@ -60,7 +63,7 @@ func ofRequests(m *mesh) {
 		Expect(answers).To(match.HaveResponseHeader(header, "answering"))
 	})
 
-	It("runs before plugins of its phase with a smaller priority", func(ctx SpecContext) {
+	It("runs before plugins of its phase with a smaller priority", spec.ID("wasmplugin.http-larger-priority-first"), func(ctx SpecContext) {
 		const port = 8085
 		for _, plugin := range []string{"order-a", "order-b", "order-c"} {
 			m.awaitModule(ctx, plugin, moduleHTTP)
@@ -79,12 +82,8 @@ func ofRequests(m *mesh) {
 			m.awaitModule(ctx, "below-zero", moduleHTTP)
 		})
 
-		It("without a priority has priority 0 and runs before one with -1", func(ctx SpecContext) {
+		It("without a priority has priority 0 and runs before one with -1", spec.ID("wasmplugin.http-priority-default"), func(ctx SpecContext) {
 			Expect(m.ask(ctx, port)).To(match.HaveRequestHeader(header, "no-priority", "priority-minus-1"))
-		})
-
-		It("without a priority, as observed, runs after every other of its phase", func(ctx SpecContext) {
-			Expect(m.ask(ctx, port)).To(match.HaveRequestHeader(header, "priority-minus-1", "no-priority"))
 		})
 	})
 
@@ -110,11 +109,13 @@ func ofRequests(m *mesh) {
 			Expect(answers).To(match.HaveRequestHeader(header, plugin))
 			Expect(answers).To(match.HaveResponseHeader(header, plugin))
 		},
-		Entry("for requests, mode SERVER is the server's side", "inbound", 8090, true),
-		Entry("for requests, mode CLIENT is the client's side", "outbound", 8091, false),
+		Entry("for requests, mode SERVER is the server's side", spec.ID("wasmplugin.http-mode-server"),
+			"inbound", 8090, true),
+		Entry("for requests, mode CLIENT is the client's side", spec.ID("wasmplugin.http-mode-client"),
+			"outbound", 8091, false),
 	)
 
-	It("matches requests by the port that the server's process has bound", func(ctx SpecContext) {
+	It("matches requests by the port that the server's process has bound", spec.ID("wasmplugin.http-bound-port"), func(ctx SpecContext) {
 		const service, bound = 80, 8080
 		By("looking at the server's proxy")
 		m.awaitModule(ctx, "by-bound-port", moduleHTTP)
@@ -125,7 +126,7 @@ func ofRequests(m *mesh) {
 		Expect(m.ask(ctx, service)).To(match.HaveRequestHeader(header, "by-bound-port"))
 	})
 
-	It("with FAIL_OPEN lets requests pass where its module is missing", func(ctx SpecContext) {
+	It("with FAIL_OPEN lets requests pass where its module is missing", spec.ID("wasmplugin.http-missing-fail-open"), func(ctx SpecContext) {
 		const port = 8089
 		By("looking at the server's proxy and its agent")
 		m.awaitModule(ctx, "missing", allowHTTP)
@@ -140,7 +141,7 @@ func ofRequests(m *mesh) {
 		Expect(answers).To(match.HaveRequestHeader(header))
 	})
 
-	It("runs the module that has the checksum it names, and no other", func(ctx SpecContext) {
+	It("runs the module that has the checksum it names, and no other", spec.ID("wasmplugin.http-checksum"), func(ctx SpecContext) {
 		const port = 8088
 		By("naming another checksum")
 		m.awaitModule(ctx, "checked", allowHTTP)

@@ -17,6 +17,7 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/proxy"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -76,7 +77,7 @@ func (m mesh) outbound(port int) func(context.Context) ([][]string, error) {
 
 // Every chain of the server has the filter of the AuthorizationPolicy that allows all but one port.
 func ofConnections(m *mesh) {
-	It("sees every connection to the port and every byte on it", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("sees every connection to the port and every byte on it", spec.ID("wasmplugin.network-connections-and-bytes"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		const port = 9091
 		m.awaitModule(ctx, "counting", moduleNetwork)
 		sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(port, networkRBAC, m.filter("counting"), tcpProxy))
@@ -89,14 +90,14 @@ func ofConnections(m *mesh) {
 		Expect(seen.ended).To(And(HaveLen(requests), HaveEach(len(message))), "bytes by connection")
 	})
 
-	It("leaves connections to a port that it does not match alone", Label(catalogue.Smoke), func(ctx SpecContext) {
+	It("leaves connections to a port that it does not match alone", spec.ID("wasmplugin.network-port-not-matched"), Label(catalogue.Smoke), func(ctx SpecContext) {
 		const free = 9097
 		m.awaitModule(ctx, "counting", moduleNetwork)
 		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(free, networkRBAC, tcpProxy))
 		Expect(m.client.Measure(ctx, m.url("tcp", free), requests)).To(match.HaveStatus(http.StatusOK))
 	})
 
-	It("sees the connections that requests come on", func(ctx SpecContext) {
+	It("sees the connections that requests come on", spec.ID("wasmplugin.network-under-http"), func(ctx SpecContext) {
 		const port = 8093
 		m.awaitModule(ctx, "counting-requests", moduleNetwork)
 		sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(port, m.filter("counting-requests"), httpManager))
@@ -109,7 +110,7 @@ func ofConnections(m *mesh) {
 			Should(BeNumerically(">", 0), "connections that plugin counting-requests has logged in %s", held)
 	})
 
-	It("for connections with mode SERVER is the server's, and the client's way to the port lacks it", func(ctx SpecContext) {
+	It("for connections with mode SERVER is the server's, and the client's way to the port lacks it", spec.ID("wasmplugin.network-mode-server"), func(ctx SpecContext) {
 		const port = 9091
 		m.awaitModule(ctx, "counting", moduleNetwork)
 		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(port, networkRBAC, m.filter("counting"), tcpProxy))
@@ -117,7 +118,7 @@ func ofConnections(m *mesh) {
 		sidecar.ReplayDump(m.client, "dynamic_listeners")
 	})
 
-	It("for connections with mode CLIENT is the client's, and the server's port lacks it", func(ctx SpecContext) {
+	It("for connections with mode CLIENT is the client's, and the server's port lacks it", spec.ID("wasmplugin.network-mode-client"), func(ctx SpecContext) {
 		const port = 9092
 		held := sidecar.Of(m.client)
 		awaitConfigured(ctx, held, m.filter("counting-outbound"), moduleNetwork)
@@ -133,7 +134,7 @@ func ofConnections(m *mesh) {
 		Expect(there.begun).To(BeZero(), "connections that the client's plugin has logged at the server")
 	})
 
-	It("closes connections in phase AUTHZ, and no ALLOW policy rescues them", func(ctx SpecContext) {
+	It("closes connections in phase AUTHZ, and no ALLOW policy rescues them", spec.ID("wasmplugin.network-authz-closes"), func(ctx SpecContext) {
 		const closed, allowed, denied = 9093, 9097, 9094
 		m.awaitModule(ctx, "closing", moduleNetwork)
 		sidecar.AwaitInbound(ctx, m.server, match.HaveNetworkFilters(closed, m.filter("closing"), networkRBAC, tcpProxy))
@@ -151,7 +152,7 @@ func ofConnections(m *mesh) {
 		Expect(m.client.Measure(ctx, m.url("tcp", denied), requests)).To(match.FailWith("expect to recv message with StatusCode=200"))
 	})
 
-	It("is no filter of connections where its type is HTTP", func(ctx SpecContext) {
+	It("is no filter of connections where its type is HTTP", spec.ID("wasmplugin.network-not-type-http"), func(ctx SpecContext) {
 		const port = 9095
 		m.awaitModule(ctx, "counting", moduleNetwork)
 		Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(port, networkRBAC, tcpProxy))
@@ -161,19 +162,12 @@ func ofConnections(m *mesh) {
 	})
 
 	Describe("at a port with another number in the Service", func() {
-		const service, bound = 90, 9090
+		const bound = 9090
 
 		BeforeEach(func(ctx SpecContext) { m.awaitModule(ctx, "counting", moduleNetwork) })
 
-		It("matches connections by the port that the server's process has bound", func(ctx SpecContext) {
+		It("matches connections by the port that the server's process has bound", spec.ID("wasmplugin.network-bound-port"), func(ctx SpecContext) {
 			Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(bound, networkRBAC, m.filter("by-bound-tcp"), tcpProxy))
-		})
-
-		It("as observed, matches connections by the port of the Service", func(ctx SpecContext) {
-			m.awaitModule(ctx, "by-service-tcp", moduleNetwork)
-			Expect(sidecar.Inbound(m.server)(ctx)).To(match.HaveNetworkFilters(bound, networkRBAC, m.filter("by-service-tcp"), tcpProxy))
-			_, seen := m.connect(ctx, service, sidecar.Of(m.server), "by-service-tcp", requests)
-			Expect(seen.begun).To(Equal(requests), "connections begun")
 		})
 	})
 

@@ -81,7 +81,7 @@ func newTestCollector(t *testing.T) (*collector, *fake.Clientset) {
 		admin: func(_ context.Context, namespace, pod, path string) ([]byte, error) {
 			return []byte(namespace + "/" + pod + path), nil
 		},
-		dir: filepath.Join(t.TempDir(), folder("gatewayapi/http/Simple")),
+		dir: filepath.Join(t.TempDir(), "gatewayapi.http.Simple"),
 	}, clientset
 }
 
@@ -108,7 +108,7 @@ func TestCollect(t *testing.T) {
 	if err := c.collect(t.Context(), "spec x", []string{"ns", "ns"}, began); err != nil {
 		t.Fatal(err)
 	}
-	if filepath.Base(c.dir) != "gatewayapi_http_Simple" {
+	if filepath.Base(c.dir) != "gatewayapi.http.Simple" {
 		t.Errorf("folder = %s", c.dir)
 	}
 	found := files(t, c.dir)

@@ -39,7 +39,7 @@ const parallel = 8
 // namespaces, what every istiod logged since the spec began and what kube-proxy and CoreDNS did. ctx bounds all of it. What
 // could not be collected stands in the summary; err only says that nothing could be written.
 func Spec(ctx context.Context, client *kube.Client, root, specID string, namespaces []string, since time.Time) (dir string, err error) {
-	c, err := newCollector(client, filepath.Join(root, folder(specID)))
+	c, err := newCollector(client, filepath.Join(root, specID))
 	if err != nil {
 		return "", err
 	}
@@ -65,9 +65,6 @@ func failureOf(report ginkgo.SpecReport) string {
 	at := report.FailureLocation()
 	return fmt.Sprintf("\n\n%s\nat %s:%d\n", strings.TrimSpace(report.FailureMessage()), filepath.Base(at.FileName), at.LineNumber)
 }
-
-// folder is the stable name of a spec's folder: one level, so that reports can link to it.
-func folder(specID string) string { return strings.ReplaceAll(specID, "/", "_") }
 
 // collector gathers into one folder. Every task may fail on its own.
 type collector struct {

@@ -13,6 +13,7 @@ import (
 	"mesh-conformance/reports"
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
+	specs "mesh-conformance/suites/internal/spec"
 )
 
 // Collect builds the results of a run from Ginkgo's report of all its processes and from what the driver measured of
@@ -51,14 +52,14 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		}
 		made := specOf(job, lists, spec, samples)
 		followUndecided(&made, spec, failed)
+		if err := specs.Check(spec.Labels()); err != nil {
+			r.Problems = append(r.Problems, fmt.Sprintf("spec %q: %v", spec.FullText(), err))
+			continue
+		}
 		if seen[made.ID] {
 			r.Problems = append(r.Problems, "two specs have the id "+made.ID)
 		}
 		seen[made.ID] = true
-		if made.Row == "" {
-			r.Problems = append(r.Problems, fmt.Sprintf("spec %q names no row of the catalogue, or several", spec.FullText()))
-			continue
-		}
 		tried[made.Row] = true
 		r.Specs = append(r.Specs, made)
 	}

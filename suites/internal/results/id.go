@@ -3,32 +3,21 @@
 package results
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/onsi/ginkgo/v2/types"
 
 	"mesh-conformance/suites/internal/catalogue"
+	"mesh-conformance/suites/internal/spec"
 )
 
 // EntryDiagnostics names the report entry that holds a failed spec's folder.
 const EntryDiagnostics = "diagnostics"
 
-var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
-
-// SpecID is a spec's stable id: its row's id, and of upstream's tests their short name, of all others
-// the spec's own text in lower case with hyphens.
+// SpecID returns a spec's id: the one that spec.ID gave it. It is empty where the spec has none, or several.
 func SpecID(report types.SpecReport) string {
-	row := "unlisted"
-	if found, ok := catalogue.RowOf(report.Labels()); ok {
-		row = found.ID
-	}
-	if upstreams(report) {
-		if name, _, ok := strings.Cut(report.LeafNodeText, ":"); ok {
-			return row + "/" + name
-		}
-	}
-	return row + "/" + slug(report.LeafNodeText)
+	id, _ := spec.IDOf(report.Labels())
+	return id
 }
 
 // SpecName is the sentence that a spec is: with the texts of its containers, but for upstream's tests, whose
@@ -44,14 +33,4 @@ func SpecName(report types.SpecReport) string {
 func upstreams(report types.SpecReport) bool {
 	row, _ := catalogue.RowOf(report.Labels())
 	return strings.HasPrefix(row.ID, "gatewayapi/")
-}
-
-// slug keeps letters and digits and is short enough for a file name.
-func slug(text string) string {
-	made := strings.Trim(notSlug.ReplaceAllString(strings.ToLower(text), "-"), "-")
-	const longest = 80
-	if len(made) > longest {
-		made = strings.TrimRight(made[:longest], "-")
-	}
-	return made
 }

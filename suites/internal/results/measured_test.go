@@ -48,7 +48,7 @@ func TestAPassOnAStarvedMachineIsAPass(t *testing.T) {
 
 // TestNoFalseExcuse: what a known defect's message does not tell of is never a known defect.
 func TestNoFalseExcuse(t *testing.T) {
-	lists := &Lists{KnownDefects: []KnownDefect{{Spec: "mirroring/copies-the-share", Reason: "known", Link: "l",
+	lists := &Lists{KnownDefects: []KnownDefect{{Spec: "mirroring.copies-the-share", Reason: "known", Link: "l",
 		Istio: []string{"1.20.0"}, Message: "no mirror log"}}}
 	const known, other = "Timed out after 30.000s.\nno mirror log", "Timed out after 30.000s.\ndeployment echo-v1 is " +
 		"not available"
@@ -88,8 +88,7 @@ func TestCollectNamesEachRestartOnce(t *testing.T) {
 		"code 1)"
 	named := func(name, message string) types.SpecReport {
 		spec := failedAfter(50, message)
-		spec.LeafNodeText = name
-		return spec
+		return called(spec, name)
 	}
 	r := Collect(job(), &Lists{}, types.Report{EndTime: begun.Add(time.Minute), SpecReports: types.SpecReports{
 		with(named("a", "Timed out after 30.000s."), EntryRestart, etcd, apiServer, apiServer),
@@ -125,7 +124,8 @@ func TestCollectSumsUpTheMachine(t *testing.T) {
 // undecided, too.
 func TestFollowUndecided(t *testing.T) {
 	within := func(spec types.SpecReport, name string, containers ...string) types.SpecReport {
-		spec.LeafNodeText, spec.IsInOrderedContainer, spec.ContainerHierarchyTexts = name, true, containers
+		spec = called(spec, name)
+		spec.IsInOrderedContainer, spec.ContainerHierarchyTexts = true, containers
 		spec.ContainerHierarchyLocations = make([]types.CodeLocation, len(containers))
 		return spec
 	}
@@ -148,12 +148,12 @@ func TestFollowUndecided(t *testing.T) {
 		"for-another-reason":   reports.StateNotRun, "nested": reports.StateUndecided,
 		"failed": reports.StateFailed, "after-failed": reports.StateNotRun}
 	for _, spec := range r.Specs {
-		name := strings.TrimPrefix(spec.ID, "mirroring/")
+		name := strings.TrimPrefix(spec.ID, "mirroring.")
 		if spec.State != want[name] || spec.State == reports.StateUndecided && spec.Doubt != reports.DoubtConnection {
 			t.Errorf("%s: %s, %q, want %s", name, spec.State, spec.Doubt, want[name])
 		}
 		if name == "after-open" &&
-			spec.Reason != "it did not run, because an earlier spec of its container is undecided: mirroring/open" {
+			spec.Reason != "it did not run, because an earlier spec of its container is undecided: mirroring.open" {
 			t.Errorf("reason %q", spec.Reason)
 		}
 	}
