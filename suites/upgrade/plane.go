@@ -27,6 +27,7 @@ var operator []byte
 func before() kindconfig.Release  { return session.Job().Cell.Before }
 func subject() kindconfig.Release { return mesh.Subject(&session.Job().Cell) }
 func after() kindconfig.Release   { return session.Job().Cell.After }
+func control() kindconfig.Release { return session.Job().Cell.Control }
 
 // inPlace is the control plane of the default revision, the same for every release.
 func inPlace() mesh.ControlPlane {
