@@ -207,4 +207,3 @@ func (b *Builder) verify(ctx context.Context, p *plan, images []kindconfig.Image
 	}
 	return b.parts(p, subject, images)
 }
-

@@ -28,10 +28,10 @@ type site struct {
 	versions *kindconfig.Versions
 	// subject as far as it is known without its images.
 	subject kindconfig.Subject
-	screen   *screen
-	say      func(format string, args ...any)
-	held     *lock
-	engines  *engines
+	screen  *screen
+	say     func(format string, args ...any)
+	held    *lock
+	engines *engines
 	// engine is that of the cell which runs, or of the last.
 	engine  *engine.Engine
 	options engine.Options
