@@ -46,10 +46,10 @@ type Cell struct {
 	Archives []string `json:"archives,omitempty"`
 	// Istioctl is the subject's own binary.
 	Istioctl string `json:"istioctl"`
-	// Charts is the folder of the subject's charts and profiles, as istioctl's flag --manifests takes it; empty where
-	// nothing but istioctl carries them.
+	// Charts is the folder of the subject's Helm charts: base, istio-cni, istio-control/istio-discovery. The profiles of
+	// istioctl are in the folder profiles beside it. It is empty where nothing but istioctl carries them.
 	Charts string `json:"charts,omitempty"`
-	// ChartsApart means that istioctl has to be given Charts, because it carries others.
+	// ChartsApart means that istioctl has to be given the folder that Charts is in, because it carries other charts.
 	ChartsApart bool `json:"chartsApart,omitempty"`
 	// Hub and Tag of the subject's images.
 	Hub string `json:"hub"`

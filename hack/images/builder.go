@@ -141,7 +141,7 @@ func (b *Builder) describe(ctx context.Context, p *plan) (*kindconfig.Cell, erro
 		}
 	}
 	if p.subject.charts != nil {
-		cell.Charts = filepath.Join(b.store.path(p.subject.charts), manifestsPath)
+		cell.Charts = filepath.Join(b.store.path(p.subject.charts), manifestsPath, "charts")
 	}
 	cell.MetalLB = filepath.Join(b.store.path(p.metallbFiles), "metallb-native.yaml")
 	cell.GatewayAPICRDs = filepath.Join(b.store.path(p.gatewayCRDs), "experimental")

@@ -205,7 +205,7 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 		return err
 	}
 	defer func() { failed = errors.Join(failed, paced.end()) }()
-	if err := errors.Join(job.Save(), s.held.starts(job.Path(kindconfig.JobFile))); err != nil {
+	if err := errors.Join(job.Save(), job.Cell.Subject.Asked.Save(job.Path(kindconfig.SubjectName)), s.held.starts(job.Path(kindconfig.JobFile))); err != nil {
 		return err
 	}
 	if err := sweepClusters(ctx, s.engine, job, s.say); err != nil {

@@ -31,6 +31,10 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		},
 		Engine: job.Engine,
 	}
+	if job.Cell.Subject.Name != "" {
+		subject := job.Cell.Subject
+		r.Subject = &subject
+	}
 	for _, image := range job.Cell.Images {
 		r.Images = append(r.Images, reports.Image{
 			Name: image.Name, Reference: image.Reference, Digest: image.Digest,
