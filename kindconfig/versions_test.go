@@ -33,6 +33,25 @@ func TestPinsFitTogether(t *testing.T) {
 	}
 }
 
+// Every release may be a subject: it is built with all of its programs.
+func TestEveryReleaseIsBuiltWhole(t *testing.T) {
+	v, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range v.Releases() {
+		content, err := os.ReadFile(filepath.Join("..", "hack", "build", "istio-"+version, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range []string{"cni/cmd/install-cni", "cni/cmd/istio-cni", "istioctl/cmd/istioctl", "pilot/cmd/pilot-agent", "pilot/cmd/pilot-discovery"} {
+			if !strings.Contains(string(content), "\tistio.io/istio/"+tool+"\n") {
+				t.Errorf("the pins of %s lack the tool %s", version, tool)
+			}
+		}
+	}
+}
+
 // The suites ask the echo program by its own protocol: both are of one version.
 func TestEchoIsAskedByItsOwnProtocol(t *testing.T) {
 	v, err := Load()
