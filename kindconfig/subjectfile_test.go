@@ -162,6 +162,12 @@ func TestASubjectFileIsReadAsItWasWritten(t *testing.T) {
 	if got, err := LoadSubjectFile(path); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
+	if err := os.WriteFile(path, []byte("schema: 1\nhub: h\ntag: 1.30\nbase: 1.20\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := LoadSubjectFile(path); err != nil || got.Base != "1.20" || got.Tag != "1.30" {
+		t.Errorf("versions without quotes: %+v, %v", got, err)
+	}
 	if err := os.WriteFile(path, []byte("schema: 1\nsource: ../istio\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

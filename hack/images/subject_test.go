@@ -14,8 +14,8 @@ import (
 // acmeVersion is what a vendor's build reports of itself.
 const acmeVersion = "1.20.0-acme.3"
 
-// program writes an executable script and returns its path.
-func program(t *testing.T, content string) string {
+// script writes an executable script and returns its path.
+func script(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "istioctl")
 	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
@@ -24,8 +24,8 @@ func program(t *testing.T, content string) string {
 	return path
 }
 
-// write makes files below a folder, by their paths.
-func write(t *testing.T, dir string, files map[string]string) string {
+// writeTree makes files below a folder, by their paths.
+func writeTree(t *testing.T, dir string, files map[string]string) string {
 	t.Helper()
 	for path, content := range files {
 		path = filepath.Join(dir, filepath.FromSlash(path))
@@ -55,7 +55,7 @@ func tree(t *testing.T, without ...string) string {
 	for _, path := range without {
 		delete(files, path)
 	}
-	return write(t, t.TempDir(), files)
+	return writeTree(t, t.TempDir(), files)
 }
 
 func loadVersions(t *testing.T) *kindconfig.Versions {
@@ -69,23 +69,23 @@ func loadVersions(t *testing.T) *kindconfig.Versions {
 
 func TestSubjectsThatCannotBe(t *testing.T) {
 	const works = "#!/bin/sh\necho '{\"clientVersion\": {\"version\": \"1.20.0\"}}'\n"
-	charts := write(t, t.TempDir(), map[string]string{"charts/base/Chart.yaml": "", "profiles/default.yaml": ""})
+	charts := writeTree(t, t.TempDir(), map[string]string{"charts/base/Chart.yaml": "", "profiles/default.yaml": ""})
 	for name, c := range map[string]struct {
 		asked kindconfig.SubjectFile
 		want  string
 	}{
 		"a source that is not there":    {kindconfig.SubjectFile{Source: "/nonexistent"}, "has no go.mod (--istio-source /nonexistent)"},
 		"a source without go.mod":       {kindconfig.SubjectFile{Source: tree(t, "go.mod")}, "has no go.mod"},
-		"a source of another module":    {kindconfig.SubjectFile{Source: write(t, tree(t), map[string]string{"go.mod": "module example.com/x\n"})}, `of module "example.com/x"`},
-		"a source without a program":    {kindconfig.SubjectFile{Source: write(t, t.TempDir(), map[string]string{"go.mod": "module istio.io/istio\n"})}, "lacks cni/cmd/install-cni"},
+		"a source of another module":    {kindconfig.SubjectFile{Source: writeTree(t, tree(t), map[string]string{"go.mod": "module example.com/x\n"})}, `of module "example.com/x"`},
+		"a source without a program":    {kindconfig.SubjectFile{Source: writeTree(t, t.TempDir(), map[string]string{"go.mod": "module istio.io/istio\n"})}, "lacks cni/cmd/install-cni"},
 		"a source without charts":       {kindconfig.SubjectFile{Source: tree(t, "manifests/charts/base/Chart.yaml")}, "lacks charts/base/Chart.yaml"},
 		"a source without a version":    {kindconfig.SubjectFile{Source: tree(t, "VERSION")}, "--base"},
-		"a source of no release":        {kindconfig.SubjectFile{Source: write(t, tree(t), map[string]string{"VERSION": "master\n"})}, `says "master"`},
+		"a source of no release":        {kindconfig.SubjectFile{Source: writeTree(t, tree(t), map[string]string{"VERSION": "master\n"})}, `says "master"`},
 		"a source that has changed":     {kindconfig.SubjectFile{Source: tree(t), Digests: map[string]string{"source": "sha256:" + strings.Repeat("0", 64)}}, "the subject file names sha256:0000"},
 		"an istioctl that is not there": {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: "/nonexistent"}, "does not execute"},
-		"an istioctl that fails":        {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: program(t, "#!/bin/sh\necho no >&2\nexit 1\n")}, "does not execute: exit status 1: no"},
-		"an istioctl that is none":      {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: program(t, "#!/bin/sh\necho hello\n")}, "does not report a version"},
-		"charts that are none":          {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: program(t, works), Charts: charts}, "lacks charts/istio-control/istio-discovery/Chart.yaml (--charts"},
+		"an istioctl that fails":        {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: script(t, "#!/bin/sh\necho no >&2\nexit 1\n")}, "does not execute: exit status 1: no"},
+		"an istioctl that is none":      {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: script(t, "#!/bin/sh\necho hello\n")}, "does not report a version"},
+		"charts that are none":          {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: script(t, works), Charts: charts}, "lacks charts/istio-control/istio-discovery/Chart.yaml (--charts"},
 		"a hub without a tag":           {kindconfig.SubjectFile{Hub: "h"}, "add --tag"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestASourceIsItsContent(t *testing.T) {
 		{"a source", "pilot/pkg/x.go", true}, {"a chart", "manifests/charts/base/values.yaml", true}, {"go.sum", "go.sum", true},
 	} {
 		before := locate("").Digest(kindconfig.PartSource)
-		write(t, dir, map[string]string{c.path: "changed"})
+		writeTree(t, dir, map[string]string{c.path: "changed"})
 		if after := locate("").Digest(kindconfig.PartSource); (after != before) != c.counts {
 			t.Errorf("%s changes the digest: %t, want %t", c.what, after != before, c.counts)
 		}
@@ -152,7 +152,7 @@ func TestPlanOfASource(t *testing.T) {
 	if p.cell.Source != SourceBuilt || p.cell.Tag != p.cell.Subject.Version || p.cell.Hub != subjectHub || p.subject.charts == nil || p.subject.chartsApart {
 		t.Errorf("cell %+v", p.cell)
 	}
-	write(t, dir, map[string]string{"pilot/pkg/x.go": "package x // patched\n"})
+	writeTree(t, dir, map[string]string{"pilot/pkg/x.go": "package x // patched\n"})
 	if patched, _ := key(); patched == first {
 		t.Error("a patched tree has the key of the old one")
 	}
@@ -199,8 +199,8 @@ func TestSubjectOfImages(t *testing.T) {
 		"no image":                {kindconfig.SubjectFile{Tag: "none"}, "", "", "(--hub, --tag); name images that exist"},
 		"an image of no pilot":    {kindconfig.SubjectFile{Tag: "other"}, "", "", "carries no /usr/local/bin/pilot-discovery"},
 		"a pilot that fails":      {kindconfig.SubjectFile{Tag: "broken"}, "", "", "does not execute"},
-		"another istioctl":        {kindconfig.SubjectFile{Tag: "released", Istioctl: program(t, reporting("1.20.0"))}, "", "", "istioctl is of version 1.20.0, and pilot of version 1.20.1"},
-		"the istioctl of the two": {kindconfig.SubjectFile{Tag: "released", Istioctl: program(t, reporting("1.20.1"))}, "1.20.1", "1.20.1", ""},
+		"another istioctl":        {kindconfig.SubjectFile{Tag: "released", Istioctl: script(t, reporting("1.20.0"))}, "", "", "istioctl is of version 1.20.0, and pilot of version 1.20.1"},
+		"the istioctl of the two": {kindconfig.SubjectFile{Tag: "released", Istioctl: script(t, reporting("1.20.1"))}, "1.20.1", "1.20.1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.asked.Hub = fake.hub
