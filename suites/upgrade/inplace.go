@@ -83,7 +83,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade, kindco
 
 			It("replaces istiod by that of "+leap.goal+", while no workload restarts and no request is lost", func(ctx SpecContext) {
 				said := install(ctx, b.installer, leap.to(), inPlace())
-				Expect(said).To(ContainSubstring("Istio is being upgraded from %s to %s.", leap.from().Istio, leap.to().Istio), "what istioctl said, which is to warn")
+				Expect(said).To(ContainSubstring("Istio is being upgraded from %s to %s.", spoken(leap.from()), spoken(leap.to())), "what istioctl said, which is to warn")
 				Expect(imageOf(ctx, inPlace())).To(Equal(leap.to().Hub+"/pilot:"+leap.to().Tag), "the image of istiod")
 				b.stay(ctx)
 				b.losesNothing(ctx, "while istiod is replaced")
