@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# Settings, for example: make conformance K8S=1.28 ISTIO=1.20.0 ARGS="--keep --label-filter=gatewaydeploy.managed"
+# Settings, for example: make conformance K8S=1.28 ISTIO=1.20.1 ARGS="--keep --label-filter=gatewaydeploy.managed"
 # or make matrix K8S=1.25,1.28
 K8S ?=
 ISTIO ?=
@@ -18,7 +18,7 @@ help: ## list the targets
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  K8S=1.28 ISTIO=1.20.0 choose the cell (make matrix: K8S=1.25,1.28); ARGS="..." adds flags of `qualify run`.'
+	@echo '  K8S=1.28 ISTIO=1.20.1 choose the cell (make matrix: K8S=1.25,1.28); ARGS="..." adds flags of `qualify run`.'
 	@echo '  On a slow machine: make conformance ARGS="--budget=60m" runs the set smoke where the whole suite would take longer.'
 	@echo '  Reports: _output/latest/report.html, of a matrix _output/latest/matrix.html'
 
@@ -29,6 +29,9 @@ $(QUALIFY):
 .PHONY: conformance
 conformance: $(QUALIFY) ## build what is missing, provision a cluster, run every spec, write the reports
 	@$(QUALIFY) run $(CELL) $(ARGS)
+
+.PHONY: build
+build: $(QUALIFY) ## compile the driver, _output/bin/qualify, to test a build of your own with
 
 .PHONY: smoke
 smoke: $(QUALIFY) ## run the set smoke: at least one spec of each row, three minutes on a quiet machine

@@ -13,8 +13,7 @@ type Image struct {
 	Role string `json:"role"`
 }
 
-// Release is another version of Istio than the subject: what upgrades start from or lead to, and what
-// is known to lack an ability of the subject.
+// Release is another version of Istio than the subject: what upgrades start from or lead to, or the control.
 type Release struct {
 	Istio string `json:"istio"`
 	// Hub and Tag of its images, which the nodes carry: pilot and proxyv2.
@@ -24,16 +23,20 @@ type Release struct {
 	Istioctl string `json:"istioctl"`
 }
 
+// Exists reports whether there is such a release: none may be pinned before or after the subject.
+func (r Release) Exists() bool { return r.Istio != "" }
+
 // Cell is what the driver prepared and the suite provisions from: one Kubernetes version, one
 // Istio build. Paths are absolute.
 type Cell struct {
 	// Kubernetes is the version that runs: kind publishes other patch releases than are built.
 	Kubernetes string `json:"kubernetes"`
-	Istio      string `json:"istio"`
-	// Subject is the build under test; Istio is its version.
+	// Istio is the version that the subject reports of itself.
+	Istio   string  `json:"istio"`
 	Subject Subject `json:"subject"`
-	// Source of the subject and of Kubernetes: built or published.
-	Source string `json:"source"`
+	// Source of the subject, NodeSource of the node and of Kubernetes: built or published.
+	Source     string `json:"source"`
+	NodeSource string `json:"nodeSource"`
 	// Node is the kind node image's reference in the engine.
 	Node string `json:"node"`
 	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version where the pins know it.
@@ -43,12 +46,23 @@ type Cell struct {
 	Archives []string `json:"archives,omitempty"`
 	// Istioctl is the subject's own binary.
 	Istioctl string `json:"istioctl"`
+	// Charts is the folder of the subject's Helm charts: base, istio-cni, istio-control/istio-discovery. The profiles of
+	// istioctl are in the folder profiles beside it. It is empty where nothing but istioctl carries them.
+	Charts string `json:"charts,omitempty"`
+	// ChartsApart means that istioctl has to be given the folder that Charts is in, because it carries other charts.
+	ChartsApart bool `json:"chartsApart,omitempty"`
 	// Hub and Tag of the subject's images.
 	Hub string `json:"hub"`
 	Tag string `json:"tag"`
-	// Before and After are the releases that upgrades to the subject start from, and that it is upgraded to.
-	Before Release `json:"before"`
-	After  Release `json:"after"`
+	// Before and After are the releases that upgrades to the subject start from, and that it is upgraded to. Either may
+	// not exist.
+	Before Release `json:"before,omitzero"`
+	After  Release `json:"after,omitzero"`
+	// Control is the release that specs compare the subject with, because it lacks what the subject promises.
+	Control Release `json:"control"`
+	// Without maps labels of specs to the reason why this cell cannot have what specs with the label need. Such specs are
+	// exempt.
+	Without map[string]string `json:"without,omitempty"`
 	// MetalLB is the manifest to install, GatewayAPICRDs the folder of CRDs of the experimental channel.
 	MetalLB        string  `json:"metallb"`
 	GatewayAPICRDs string  `json:"gatewayAPICRDs"`

@@ -20,10 +20,10 @@ var builtPatchesYAML []byte
 //go:embed cluster-gates.yaml
 var gatesYAML []byte
 
-// Cluster is kind's configuration for a cell: built nodes bring a CNI configuration of their own,
+// Cluster is kind's configuration for a cell: nodes whose source is built bring a CNI configuration of their own,
 // published ones kind's; the version decides which feature gates can be on.
-func Cluster(source, kubernetes string) (*v1alpha4.Cluster, error) {
-	cluster, err := parseCluster(clusterYAML, builtPatchesYAML, source == "built")
+func Cluster(nodeSource, kubernetes string) (*v1alpha4.Cluster, error) {
+	cluster, err := parseCluster(clusterYAML, builtPatchesYAML, nodeSource == "built")
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package kindconfig
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -17,13 +18,28 @@ const (
 	OriginSource Origin = "source"
 	// OriginImages are images that exist, named by hub and tag.
 	OriginImages Origin = "images"
+	// OriginFile is a file or a folder of this machine; only istioctl and the charts come from one.
+	OriginFile Origin = "file"
 )
 
-// Subject is the build of Istio that a run judges.
+// The parts of a subject.
+const (
+	PartPilot    = "pilot"
+	PartProxy    = "proxyv2"
+	PartCNI      = "install-cni"
+	PartIstioctl = "istioctl"
+	PartCharts   = "charts"
+	// PartSource is the source tree that the others are built from; it has a digest in subject files only.
+	PartSource = "source"
+)
+
+// Subject is the build of Istio that a run judges. Versions.Subject makes it of what the user asks for, and the images
+// package completes it with what the build reports of itself.
 type Subject struct {
 	// Name is what reports call the build, for example "Istio 1.20.1" or the name that a subject file gives it.
 	Name string `json:"name"`
-	// Version is what the build says of itself (pilot-discovery version), for example 1.20.1 or 1.20.0-acme.3.
+	// Version is what the build says of itself (pilot-discovery version), for example 1.20.1 or 1.20.0-acme.3. It is empty
+	// until images that exist have been pulled.
 	Version string `json:"version"`
 	// Base is the release that data about versions takes the build for: Version where that is a release, else what
 	// --base says; 1.20 stands for 1.20.0.
@@ -33,6 +49,35 @@ type Subject struct {
 	// Pinned says that the build is a release of versions.yaml as published, neither patched nor private: lists of what is
 	// known of it have to be right.
 	Pinned bool `json:"pinned"`
+	// From and To are the pinned releases that upgrades to the subject start from and lead to; empty where none is pinned.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Asked is what the user asked for. Of a subject that a run has prepared, it repeats the run: paths are absolute, and
+	// digests are set.
+	Asked SubjectFile `json:"asked"`
+	// Parts are what the build consists of, once they are prepared.
+	Parts []Part `json:"parts,omitempty"`
+}
+
+// Part is one part of a subject.
+type Part struct {
+	// Name is one of the constants Part….
+	Name   string `json:"name"`
+	Origin Origin `json:"origin"`
+	// From is where it was taken from: an image reference, a file, a folder, or the version of a module.
+	From string `json:"from"`
+	// Digest is sha256:… of an image's manifest, of a file or of a folder's content.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Digest returns the digest of a part, or "" where the part is not known.
+func (s Subject) Digest(part string) string {
+	for _, known := range s.Parts {
+		if known.Name == part {
+			return known.Digest
+		}
+	}
+	return ""
 }
 
 // Placed parses the release that data about versions takes the build for.
@@ -58,7 +103,16 @@ func (s Subject) Within(ranges string) (bool, error) {
 	return constraint.Check(placed), nil
 }
 
-// ReleaseSubject is the subject of a pinned release.
+// ReleaseSubject is the subject of a pinned release, without an upgrade path: Versions.Subject adds it.
 func ReleaseSubject(version string) Subject {
-	return Subject{Name: "Istio " + version, Version: version, Base: version, Origin: OriginRelease, Pinned: true}
+	return Subject{
+		Name: "Istio " + version, Version: version, Base: version, Origin: OriginRelease, Pinned: true,
+		Asked: SubjectFile{Schema: SubjectSchema, Istio: version},
+	}
 }
+
+// release is the version of a release: no suffix.
+var release = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+
+// IsRelease reports whether a version is that of a release, and not of a build of somebody's own.
+func IsRelease(version string) bool { return release.MatchString(version) }

@@ -5,9 +5,9 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
+	"github.com/Masterminds/semver/v3"
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/hack/problem"
@@ -41,20 +41,12 @@ type Hub struct {
 	Tag string `json:"tag"`
 }
 
-// Istio is one version of the subject.
+// Istio is one release of Istio.
 type Istio struct {
 	Version string `json:"-"`
 	// Envoy is the version of the proxy that a built subject runs on.
 	Envoy     string `json:"envoy"`
 	Published Hub    `json:"published"`
-	// Upgrade is set for a version that may be a subject.
-	Upgrade *Upgrade `json:"upgrade,omitempty"`
-}
-
-// Upgrade names the releases before and after a subject, both pinned.
-type Upgrade struct {
-	From string `json:"from"`
-	To   string `json:"to"`
 }
 
 // Envoy is a wheel that carries the proxy's binary.
@@ -77,6 +69,8 @@ type Instruments struct {
 type Defaults struct {
 	Kubernetes string `json:"kubernetes"`
 	Istio      string `json:"istio"`
+	// Control is the release that specs compare the subject with: it lacks what the subject promises.
+	Control string `json:"control"`
 }
 
 // Versions is the content of versions.yaml.
@@ -107,8 +101,11 @@ func (v *Versions) check() error {
 	if _, ok := v.Kubernetes[v.Defaults.Kubernetes]; !ok {
 		return fmt.Errorf("the default Kubernetes %q is not pinned", v.Defaults.Kubernetes)
 	}
-	if i := v.Istio[v.Defaults.Istio]; i.Upgrade == nil {
-		return fmt.Errorf("the default Istio %q is not pinned with its upgrade path", v.Defaults.Istio)
+	if _, ok := v.Istio[v.Defaults.Istio]; !ok {
+		return fmt.Errorf("the default Istio %q is not pinned", v.Defaults.Istio)
+	}
+	if _, ok := v.Istio[v.Defaults.Control]; !ok {
+		return fmt.Errorf("the release %q that serves as control is not pinned", v.Defaults.Control)
 	}
 	for minor, k := range v.Kubernetes {
 		if !strings.HasPrefix(k.Version, minor+".") {
@@ -127,13 +124,8 @@ func (v *Versions) check() error {
 		if _, ok := v.Envoy[i.Envoy]; !ok {
 			return fmt.Errorf("istio %s runs on Envoy %q, which is not pinned", version, i.Envoy)
 		}
-		if i.Upgrade == nil {
-			continue
-		}
-		for step, other := range map[string]string{"from": i.Upgrade.From, "to": i.Upgrade.To} {
-			if _, ok := v.Istio[other]; !ok || other == version {
-				return fmt.Errorf("istio %s is upgraded %s %q, which is no other pinned version", version, step, other)
-			}
+		if placed, err := semver.StrictNewVersion(version); err != nil || placed.Prerelease() != "" {
+			return fmt.Errorf("istio %q is no release, for example 1.20.0", version)
 		}
 	}
 	for version, e := range v.Envoy {
@@ -166,31 +158,76 @@ func (v *Versions) ForKubernetes(asked string) (Kubernetes, error) {
 		"pinned are "+strings.Join(v.KubernetesMinors(), ", "))
 }
 
-// ForIstio finds the pins of a subject; the empty string is the default.
+// ForIstio finds the pins of a release; the empty string is the default.
 func (v *Versions) ForIstio(asked string) (Istio, error) {
 	if asked == "" {
 		asked = v.Defaults.Istio
 	}
-	i := v.Release(asked)
-	if i.Upgrade == nil {
-		known := make([]string, 0, len(v.Istio))
-		for version, pins := range v.Istio {
-			if pins.Upgrade != nil {
-				known = append(known, version)
-			}
-		}
-		sort.Strings(known)
+	if _, ok := v.Istio[asked]; !ok {
 		return Istio{}, problem.Usage(fmt.Sprintf("unknown Istio version %q", asked), "--istio",
-			"pinned as subjects are "+strings.Join(known, ", "))
+			"pinned are "+strings.Join(v.Releases(), ", "))
 	}
-	return i, nil
+	return v.Release(asked), nil
 }
 
-// Release finds the pins of any version, a subject or a part of its upgrade path.
+// Release finds the pins of a release that is known to be pinned.
 func (v *Versions) Release(version string) Istio {
 	i := v.Istio[version]
 	i.Version = version
 	return i
+}
+
+// Releases lists the pinned releases of Istio, oldest first.
+func (v *Versions) Releases() []string {
+	releases := make([]string, 0, len(v.Istio))
+	for version := range v.Istio {
+		releases = append(releases, version)
+	}
+	slices.SortFunc(releases, func(a, b string) int { return parsed(a).Compare(parsed(b)) })
+	return releases
+}
+
+// parsed is a pinned release; check has parsed each before.
+func parsed(version string) *semver.Version {
+	release, err := semver.NewVersion(version)
+	if err != nil {
+		return &semver.Version{}
+	}
+	return release
+}
+
+// ReleaseBefore returns the newest pinned release of the minor version before a release, from which upgrades to it
+// start, or "" where none is pinned.
+func (v *Versions) ReleaseBefore(release *semver.Version) string {
+	before := ""
+	for _, version := range v.Releases() {
+		if other := parsed(version); other.Major() == release.Major() && other.Minor()+1 == release.Minor() {
+			before = version
+		}
+	}
+	return before
+}
+
+// ReleaseAfter returns the first pinned release after a release, a patch of its minor version or a later one, or ""
+// where none is pinned.
+func (v *Versions) ReleaseAfter(release *semver.Version) string {
+	for _, version := range v.Releases() {
+		if parsed(version).GreaterThan(release) {
+			return version
+		}
+	}
+	return ""
+}
+
+// Newest returns the newest pinned release of a release's minor version, or "" where none is pinned.
+func (v *Versions) Newest(of *semver.Version) string {
+	newest := ""
+	for _, version := range v.Releases() {
+		if other := parsed(version); other.Major() == of.Major() && other.Minor() == of.Minor() {
+			newest = version
+		}
+	}
+	return newest
 }
 
 // ForEnvoy finds the wheel of an Envoy version.

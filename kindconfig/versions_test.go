@@ -33,6 +33,25 @@ func TestPinsFitTogether(t *testing.T) {
 	}
 }
 
+// Every release may be a subject: it is built with all of its programs.
+func TestEveryReleaseIsBuiltWhole(t *testing.T) {
+	v, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range v.Releases() {
+		content, err := os.ReadFile(filepath.Join("..", "hack", "build", "istio-"+version, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range []string{"cni/cmd/install-cni", "cni/cmd/istio-cni", "istioctl/cmd/istioctl", "pilot/cmd/pilot-agent", "pilot/cmd/pilot-discovery"} {
+			if !strings.Contains(string(content), "\tistio.io/istio/"+tool+"\n") {
+				t.Errorf("the pins of %s lack the tool %s", version, tool)
+			}
+		}
+	}
+}
+
 // The suites ask the echo program by its own protocol: both are of one version.
 func TestEchoIsAskedByItsOwnProtocol(t *testing.T) {
 	v, err := Load()
@@ -84,20 +103,19 @@ func TestForIstio(t *testing.T) {
 		t.Fatal(err)
 	}
 	i, err := v.ForIstio("")
-	if err != nil || i.Version != v.Defaults.Istio || i.Upgrade == nil {
-		t.Fatalf("default: %+v, %v; want %s with its upgrade path", i, err, v.Defaults.Istio)
+	if err != nil || i.Version != v.Defaults.Istio || i.Published.Tag == "" {
+		t.Fatalf("default: %+v, %v; want %s", i, err, v.Defaults.Istio)
 	}
-	for _, other := range []string{i.Upgrade.From, i.Upgrade.To} {
-		if r := v.Release(other); r.Version != other || r.Published.Tag == "" {
-			t.Errorf("the release %s of the upgrade path is %+v", other, r)
+	for _, version := range v.Releases() {
+		if i, err := v.ForIstio(version); err != nil || i.Version != version {
+			t.Errorf("ForIstio(%q) = %+v, %v", version, i, err)
 		}
 	}
-	// An unknown version, and a release that is pinned for upgrades only.
-	for _, asked := range []string{"1.99.0", "1.19.0"} {
+	for _, asked := range []string{"1.99.0", "1.20", "1.20.0-acme.3"} {
 		_, err = v.ForIstio(asked)
-		if problem.ExitCode(err) != problem.ExitUsage || !strings.HasSuffix(err.Error(), "pinned as subjects are 1.20.0") ||
+		if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "pinned are 1.19.0, 1.20.0, 1.20.1") ||
 			!strings.Contains(err.Error(), asked) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("ForIstio(%q): %v; want one line, a usage error that lists 1.20.0", asked, err)
+			t.Errorf("ForIstio(%q): %v; want one line, a usage error that lists the releases", asked, err)
 		}
 	}
 }
@@ -111,10 +129,8 @@ func TestParseRefuses(t *testing.T) {
 		"an unknown Envoy":       {"envoy: 1.40.0", "envoy: 1.41.0", "1.41.0"},
 		"a truncated hash":       {"ccf1884", "", "SHA-256"},
 		"an instrument unpinned": {"metallb: 0.15.2", "metallb: \"\"", "metallb"},
-		"a subject's path gone":  {"    upgrade: {from: 1.19.0, to: 1.20.1}\n", "", "upgrade path"},
-		"an upgrade to nowhere":  {"to: 1.20.1}", "to: 1.20.9}", "1.20.9"},
-		"an upgrade from itself": {"from: 1.19.0", "from: 1.20.0", "no other pinned version"},
-		"an upgrade half said":   {"from: 1.19.0, ", "", "upgraded from"},
+		"a control not pinned":   {"control: 1.19.0", "control: 1.18.0", "1.18.0"},
+		"a version no release":   {"  1.20.1:\n", "  1.20.1-rc.0:\n", "no release"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -29,6 +29,9 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"proxy":     Cell.proxy,
 	"cellwords": CellState.words,
 	"machine":   machineOf,
+	"placedAt":  placedAt,
+	"upgrades":  upgradePath,
+	"subject":   subjectYAML,
 	"seconds":   func(s float64) string { return strconv.FormatFloat(s, 'f', 1, 64) },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 

@@ -170,6 +170,7 @@ func junitProperties(r *Results) []junitProperty {
 		{"proxy", string(r.Cell.Proxy.Flavour) + " " + r.Cell.Proxy.Version},
 		{"engine", r.Engine},
 	}
+	properties = append(properties, junitSubject(r.Subject)...)
 	for _, image := range r.Images {
 		properties = append(properties, junitProperty{"image." + image.Name,
 			strings.TrimSuffix(fmt.Sprintf("%s@%s", image.Reference, image.Digest), "@") + fmt.Sprintf(" (%s, %s)", image.Source, image.Role)})

@@ -40,6 +40,7 @@ func Markdown(r *Results) []byte {
 		markdownListed(&b, "Not run", "", specsIn(r, StateNotRun))
 	}
 	markdownRows(&b, rowViews(r))
+	markdownSubject(&b, r.Subject)
 	markdownImages(&b, r)
 	return []byte(b.String())
 }

@@ -1,12 +1,18 @@
 package reports
 
-import "strings"
+import (
+	"strings"
+
+	"mesh-conformance/kindconfig"
+)
 
 // Matrix is what the cells of one subject found out, side by side: the content of matrix.json.
 type Matrix struct {
 	Schema int  `json:"schema"`
 	Run    Run  `json:"run"`
 	Cell   Cell `json:"subject"`
+	// Subject is the build under test, as the first cell with results has it; nil where none has recorded it.
+	Subject *kindconfig.Subject `json:"build,omitempty"`
 	// Images are those that every cell with results had; the others are beside the cells.
 	Images []Image `json:"images"`
 	// Cells are in the order of their Kubernetes versions, those without results included.

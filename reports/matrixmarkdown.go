@@ -30,6 +30,7 @@ func (m *Matrix) Markdown() []byte {
 	m.markdownUndecided(&b)
 	m.markdownRows(&b)
 	m.markdownCommon(&b, "Known defects and exemptions", m.listed())
+	markdownSubject(&b, m.Subject)
 	fmt.Fprintf(&b, "Matrix %s", code(m.Run.ID))
 	if m.Run.Command != "" {
 		fmt.Fprintf(&b, " · repeat with %s", code(m.Run.Command))

@@ -46,6 +46,9 @@ func Merge(run Run, outcomes []Outcome) (*Matrix, error) {
 		if r := o.Results; r != nil {
 			r.Tally()
 			m.Cell = r.Cell
+			if m.Subject == nil {
+				m.Subject = r.Subject
+			}
 			m.Run.Filter = r.Run.Filter
 			cell.Kubernetes, cell.Run, cell.Seconds, cell.Totals = r.Cell.Kubernetes, r.Run.ID, r.Run.Seconds, r.Totals
 			cell.Problems = r.Problems

@@ -2,7 +2,11 @@
 // self-contained HTML page, and the Gateway API conformance reports.
 package reports
 
-import "time"
+import (
+	"time"
+
+	"mesh-conformance/kindconfig"
+)
 
 // Schema is the version of results.json that this package writes and reads. A field that is only added leaves it as
 // it is: this package reads an older file with the field empty, and an older program rejects a newer file, because
@@ -92,10 +96,12 @@ const (
 
 // Results is everything one run of one cell found out: the content of results.json.
 type Results struct {
-	Schema int     `json:"schema"`
-	Run    Run     `json:"run"`
-	Cell   Cell    `json:"cell"`
-	Images []Image `json:"images"`
+	Schema int  `json:"schema"`
+	Run    Run  `json:"run"`
+	Cell   Cell `json:"cell"`
+	// Subject is the build under test, with what repeats its run; nil in results of before it was recorded.
+	Subject *kindconfig.Subject `json:"build,omitempty"`
+	Images  []Image             `json:"images"`
 	// Rows are all promises of the catalogue, in its order, those without specs included.
 	Rows   []Row  `json:"rows"`
 	Specs  []Spec `json:"specs"`

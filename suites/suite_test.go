@@ -131,7 +131,7 @@ var _ = SynchronizedAfterSuite(func(ctx SpecContext) {
 // An exempt spec does not run: what it needs is not there to be seen failing.
 var _ = BeforeEach(func() {
 	report := CurrentSpecReport()
-	if exemption := lists.Exempt(results.SpecID(report), &session.Job().Cell); exemption != nil {
+	if exemption := lists.ExemptionOf(report, &session.Job().Cell); exemption != nil {
 		Skip(exemption.Reason)
 	}
 })

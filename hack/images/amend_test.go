@@ -19,7 +19,7 @@ func TestAnAmendmentIsOfOnePlace(t *testing.T) {
 }
 
 func TestOnlyTheEchoProgramsAreAmended(t *testing.T) {
-	b, kubernetes, istio := newPlanner(t)
+	b, kubernetes, subject := newPlanner(t)
 	plain, err := b.goProgram(program{name: "echo", version: b.versions.Instruments.Echo})
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestOnlyTheEchoProgramsAreAmended(t *testing.T) {
 	if plain.key() == amended.key() {
 		t.Error("a build with amendments has the key of one without")
 	}
-	p, err := b.plan(t.Context(), kubernetes, istio)
+	p, err := b.plan(t.Context(), kubernetes, subject)
 	if err != nil {
 		t.Fatal(err)
 	}

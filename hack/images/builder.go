@@ -28,9 +28,11 @@ type Options struct {
 	Repository string
 	// Cache is the folder that keeps what is built between runs.
 	Cache string
-	// Source is built or published: where the subject and Kubernetes come from.
-	Source   string
-	Progress Progress
+	// Source is built or published: where releases of Istio come from. A subject that is none says itself.
+	Source string
+	// NodeSource is built or published: where nodes come from, and Kubernetes with them.
+	NodeSource string
+	Progress   Progress
 	// Group is the control group that the processes of builds run in. Without one no build runs while specs do.
 	Group *cgroup.Builds
 	// Log receives one line per thing worth telling besides the progress; nil drops them.
@@ -94,11 +96,12 @@ func (b *Builder) Beside(ctx context.Context) (release func(), err error) {
 // is kept, unless nothing was left to begin. It returns at once.
 func (b *Builder) EndInOrder(cause error) { b.pace.endInOrder(cause) }
 
-// Cell builds, or pulls, what the cell of these two versions needs and describes it. When a build fails, no other
+// Cell builds, or pulls, what the cell of a version of Kubernetes and a subject needs and describes it. The subject is
+// that of Builder.Subject. When a build fails, no other
 // begins, and Cell returns its error as soon as those under way have ended; the progress shows it at once. When ctx
 // ends, all builds end.
-func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*kindconfig.Cell, error) {
-	plan, err := b.plan(ctx, kubernetes, istio)
+func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, subject kindconfig.Subject) (*kindconfig.Cell, error) {
+	plan, err := b.plan(ctx, kubernetes, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -108,38 +111,44 @@ func (b *Builder) Cell(ctx context.Context, kubernetes kindconfig.Kubernetes, is
 	if err := b.store.use(plan.wanted(), time.Now()); err != nil {
 		return nil, err
 	}
-	return b.describe(plan)
+	return b.describe(ctx, plan)
 }
 
 // CellAgain is Cell after the engine died during a build: what is stored stays, an image that the new engine lacks is
 // made again, and what the dead engine's build left in the new engine is removed first. No other build may be under
 // way.
 func (b *Builder) CellAgain(
-	ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio,
+	ctx context.Context, kubernetes kindconfig.Kubernetes, subject kindconfig.Subject,
 ) (*kindconfig.Cell, error) {
 	if err := b.sweepEngine(ctx); err != nil {
 		return nil, err
 	}
-	return b.Cell(ctx, kubernetes, istio)
+	return b.Cell(ctx, kubernetes, subject)
 }
 
-// describe says where everything is that realise made.
-func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
+// describe says where everything is that realise made, and what the subject reports of itself.
+func (b *Builder) describe(ctx context.Context, p *plan) (*kindconfig.Cell, error) {
 	node, err := readNode(b.store.path(p.node))
 	if err != nil {
 		return nil, fmt.Errorf("read the description of the node image: %w", err)
 	}
 	cell := p.cell
 	cell.Node = node.Reference
-	cell.Istioctl = filepath.Join(b.store.path(p.istioctl), "istioctl")
-	cell.Before.Istioctl = filepath.Join(b.store.path(p.before), "istioctl")
-	cell.After.Istioctl = filepath.Join(b.store.path(p.after), "istioctl")
+	cell.Istioctl = filepath.Join(b.store.path(p.subject.istioctl), "istioctl")
+	for _, release := range []*kindconfig.Release{&cell.Before, &cell.After, &cell.Control} {
+		if release.Exists() {
+			release.Istioctl = filepath.Join(b.store.path(p.releases[release.Istio].istioctl), "istioctl")
+		}
+	}
+	if p.subject.charts != nil {
+		cell.Charts = filepath.Join(b.store.path(p.subject.charts), manifestsPath, "charts")
+	}
 	cell.MetalLB = filepath.Join(b.store.path(p.metallbFiles), "metallb-native.yaml")
 	cell.GatewayAPICRDs = filepath.Join(b.store.path(p.gatewayCRDs), "experimental")
 	if p.archive != nil {
 		cell.Archives = []string{filepath.Join(b.store.path(p.archive), archiveFile)}
 	}
-	nodeImage := kindconfig.Image{Name: "node", Reference: node.Reference, Digest: node.ID, Source: cell.Source, Role: RoleKubernetes}
+	nodeImage := kindconfig.Image{Name: "node", Reference: node.Reference, Digest: node.ID, Source: cell.NodeSource, Role: RoleKubernetes}
 	if node.Digest != "" {
 		nodeImage.Digest = node.Digest
 	}
@@ -151,5 +160,9 @@ func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
 		}
 		cell.Images = append(cell.Images, image)
 	}
+	if cell.Subject, err = b.verify(ctx, p, cell.Images); err != nil {
+		return nil, err
+	}
+	cell.Istio = cell.Subject.Version
 	return &cell, nil
 }

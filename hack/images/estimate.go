@@ -47,12 +47,12 @@ func inMinutes(d time.Duration) string {
 
 // Estimate returns what building the cells of these Kubernetes versions takes, one cell after the other.
 func (b *Builder) Estimate(
-	ctx context.Context, istio kindconfig.Istio, cells ...kindconfig.Kubernetes,
+	ctx context.Context, subject kindconfig.Subject, cells ...kindconfig.Kubernetes,
 ) (Estimate, error) {
 	known, planned := b.store.loadDurations(), map[string]bool{}
 	var all Estimate
 	for _, kubernetes := range cells {
-		plan, err := b.plan(ctx, kubernetes, istio)
+		plan, err := b.plan(ctx, kubernetes, subject)
 		if err != nil {
 			return Estimate{}, err
 		}

@@ -2,11 +2,13 @@ package images
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -97,22 +99,54 @@ func newFakeRegistry(t *testing.T) *fakeRegistry {
 	return fake
 }
 
-// push publishes an index with an image for each architecture, as Istio does.
+// push publishes an index with an image for each architecture, as Istio does, and returns their digests.
 func (r *fakeRegistry) push(t *testing.T, image, tag string, architectures ...string) map[string]string {
+	t.Helper()
+	made := map[string]v1.Image{}
+	for _, arch := range architectures {
+		var err error
+		if made[arch], err = random.Image(2000, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r.publish(t, image, tag, architectures, made)
+}
+
+// pushProgram publishes an image that carries a program, and returns its digest.
+func (r *fakeRegistry) pushProgram(t *testing.T, image, tag, program, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "layer.tar")
+	if err := writeLayer(path, []file{{to: "/usr/local/bin/" + program, content: content, mode: 0o755}}); err != nil {
+		t.Fatal(err)
+	}
+	layer, err := openLayer(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.publish(t, image, tag, []string{"amd64"}, map[string]v1.Image{"amd64": made})["amd64"]
+}
+
+// reporting is a program that reports a version of Istio of itself.
+func reporting(version string) string {
+	return fmt.Sprintf("#!/bin/sh\necho '{\"clientVersion\": {\"version\": \"%s\"}}'\n", version)
+}
+
+func (r *fakeRegistry) publish(t *testing.T, image, tag string, architectures []string, images map[string]v1.Image) map[string]string {
 	t.Helper()
 	index, digests := v1.ImageIndex(empty.Index), map[string]string{}
 	for _, arch := range architectures {
-		made, err := random.Image(2000, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		config, err := made.ConfigFile()
+		config, err := images[arch].ConfigFile()
 		if err != nil {
 			t.Fatal(err)
 		}
 		config = config.DeepCopy()
 		config.OS, config.Architecture = "linux", arch
-		if made, err = mutate.ConfigFile(made, config); err != nil {
+		made, err := mutate.ConfigFile(images[arch], config)
+		if err != nil {
 			t.Fatal(err)
 		}
 		digest, err := made.Digest()

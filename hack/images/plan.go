@@ -2,6 +2,8 @@ package images
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,13 +24,14 @@ const (
 // plan is what one cell needs.
 type plan struct {
 	// cell as far as it is known before anything is made.
-	cell     kindconfig.Cell
-	node     *artifact
-	istioctl *artifact
-	// before and after build the releases around the subject.
-	before, after *artifact
-	metallbFiles  *artifact
-	gatewayCRDs   *artifact
+	cell kindconfig.Cell
+	node *artifact
+	// subject is the build under test.
+	subject mesh
+	// releases are the others of the cell, by version.
+	releases     map[string]mesh
+	metallbFiles *artifact
+	gatewayCRDs  *artifact
 	// images in the order of the reports.
 	images []*artifact
 	// archive of images for a node that does not carry them, or nil.
@@ -39,7 +42,12 @@ type plan struct {
 
 // wanted are the artifacts a run uses itself, in the order to make them where there is a choice.
 func (p *plan) wanted() []*artifact {
-	wanted := append([]*artifact{p.istioctl, p.before, p.after, p.metallbFiles, p.gatewayCRDs}, p.images...)
+	wanted := p.subject.programs()
+	for _, version := range slices.Sorted(maps.Keys(p.releases)) {
+		wanted = append(wanted, p.releases[version].programs()...)
+	}
+	wanted = append(wanted, p.metallbFiles, p.gatewayCRDs)
+	wanted = append(wanted, p.images...)
 	wanted = append(wanted, p.node)
 	if p.archive != nil {
 		wanted = append(wanted, p.archive)
@@ -48,19 +56,79 @@ func (p *plan) wanted() []*artifact {
 }
 
 // plan lists the artifacts of a cell; nothing is made yet.
-func (b *Builder) plan(ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*plan, error) {
-	if b.options.Source == SourcePublished {
-		return b.publishedPlan(ctx, kubernetes, istio)
+func (b *Builder) plan(ctx context.Context, kubernetes kindconfig.Kubernetes, subject kindconfig.Subject) (*plan, error) {
+	return newPlan(b.planner(ctx), kubernetes, subject)
+}
+
+func newPlan(p *planner, kubernetes kindconfig.Kubernetes, subject kindconfig.Subject) (*plan, error) {
+	ofSubject := p.planSubject(subject)
+	releases := p.planReleases(subject)
+	instruments := p.instruments()
+	nodes := p.planNodes(kubernetes)
+	if p.err != nil {
+		return nil, p.err
 	}
-	return b.builtPlan(kubernetes, istio)
+	measuring, err := p.b.instrumentImages(instruments)
+	if err != nil {
+		return nil, err
+	}
+	result := &plan{
+		subject: ofSubject, releases: releases, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs, tools: p.tools,
+		cell: kindconfig.Cell{
+			Kubernetes: nodes.version, Istio: subject.Version, Subject: subject, Source: ofSubject.source, NodeSource: nodes.source,
+			Hub: ofSubject.hub, Tag: ofSubject.tag, ProxyFlavour: ofSubject.flavour, ProxyVersion: ofSubject.proxyVersion,
+			ChartsApart: ofSubject.chartsApart, Without: without(subject),
+			Before: releases[subject.From].describe(), After: releases[subject.To].describe(),
+			Control: releases[p.b.versions.Defaults.Control].describe(),
+		},
+	}
+	result.images = append(append(result.images, ofSubject.images...), nodes.images...)
+	for _, version := range othersOf(p.b.versions, subject) {
+		result.images = append(result.images, releases[version].images...)
+	}
+	result.images = append(result.images, measuring...)
+	result.node, result.archive = nodes.make(result.images)
+	return result, nil
+}
+
+// othersOf lists the releases besides the subject that a cell has, each once: what upgrades start from and lead to, and
+// the control.
+func othersOf(versions *kindconfig.Versions, subject kindconfig.Subject) []string {
+	var others []string
+	for _, version := range []string{subject.From, subject.To, versions.Defaults.Control} {
+		if version != "" && !slices.Contains(others, version) {
+			others = append(others, version)
+		}
+	}
+	return others
+}
+
+// without says, by label, what specs of a subject's cell cannot have.
+func without(subject kindconfig.Subject) map[string]string {
+	lacks := map[string]string{}
+	before, after := subject.Lacks()
+	for label, reason := range map[string]string{kindconfig.NeedsReleaseBefore: before, kindconfig.NeedsReleaseAfter: after} {
+		if reason != "" {
+			lacks[label] = reason
+		}
+	}
+	return lacks
 }
 
 // planner collects the first error, so that the plan reads as a list.
 type planner struct {
 	b   *Builder
+	ctx context.Context
 	err error
+	// offline plans images that are pulled without asking for them, for what there is to build besides.
+	offline bool
 	// kept are the artifacts planned so far, by name: releases share some.
-	kept map[string]*artifact
+	kept  map[string]*artifact
+	tools map[*artifact]apt.Tool
+}
+
+func (b *Builder) planner(ctx context.Context) *planner {
+	return &planner{b: b, ctx: ctx, kept: map[string]*artifact{}, tools: map[*artifact]apt.Tool{}}
 }
 
 func (p *planner) program(name, version string, expect time.Duration, ldflags ...string) *artifact {
@@ -68,7 +136,7 @@ func (p *planner) program(name, version string, expect time.Duration, ldflags ..
 	return p.keep(a, err)
 }
 
-// istio builds every program of a version: the subject's and istioctl.
+// istio builds every program of a release, istioctl included.
 func (p *planner) istio(version string) *artifact {
 	return p.program("istio", version, 4*time.Minute, istioStamp(version)...)
 }
@@ -76,6 +144,17 @@ func (p *planner) istio(version string) *artifact {
 func (p *planner) files(m moduleFiles) *artifact {
 	a, err := p.b.moduleFiles(m)
 	return p.keep(a, err)
+}
+
+// base is the root file system of images that program iptables.
+func (p *planner) base() *artifact {
+	return p.rootfs("iptables", iptablesPackages, useLegacyIptables)
+}
+
+func (p *planner) rootfs(name string, packages []string, hooks ...string) *artifact {
+	a := p.keep(p.b.rootfs(name, packages, hooks...), nil)
+	p.tools[a] = mmdebstrap
+	return a
 }
 
 func (p *planner) keep(a *artifact, err error) *artifact {

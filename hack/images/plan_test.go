@@ -10,30 +10,30 @@ import (
 	"mesh-conformance/kindconfig"
 )
 
-func newPlanner(t *testing.T) (*Builder, kindconfig.Kubernetes, kindconfig.Istio) {
+func newPlanner(t *testing.T) (*Builder, kindconfig.Kubernetes, kindconfig.Subject) {
 	t.Helper()
 	versions, err := kindconfig.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &Builder{
-		options: Options{Repository: filepath.Join("..", ".."), Source: SourceBuilt}, versions: versions,
+		options: Options{Repository: filepath.Join("..", ".."), Source: SourceBuilt, NodeSource: SourceBuilt}, versions: versions,
 		store: store{dir: t.TempDir()}, goVersion: "go1.26.0", goarch: "amd64",
 	}
 	kubernetes, err := versions.ForKubernetes("1.28")
 	if err != nil {
 		t.Fatal(err)
 	}
-	istio, err := versions.ForIstio("1.20.0")
+	subject, err := versions.Subject(kindconfig.SubjectFile{Istio: "1.20.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, kubernetes, istio
+	return b, kubernetes, subject
 }
 
 func TestBuiltPlan(t *testing.T) {
-	b, kubernetes, istio := newPlanner(t)
-	p, err := b.plan(t.Context(), kubernetes, istio)
+	b, kubernetes, subject := newPlanner(t)
+	p, err := b.plan(t.Context(), kubernetes, subject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestBuiltPlan(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("images %q\nwant   %q", got, want)
 	}
-	if p.archive != nil || p.cell.Source != SourceBuilt || p.cell.ProxyFlavour != "upstream" || p.cell.ProxyVersion != istio.Envoy || p.cell.Tag != "1.20.0" {
+	if p.archive != nil || p.cell.Source != SourceBuilt || p.cell.NodeSource != SourceBuilt || p.cell.ProxyFlavour != "upstream" || p.cell.ProxyVersion != b.versions.Istio["1.20.0"].Envoy || p.cell.Tag != "1.20.0" {
 		t.Errorf("cell %+v, archive %v", p.cell, p.archive)
 	}
 
@@ -82,15 +82,15 @@ func TestBuiltPlan(t *testing.T) {
 		}
 	}
 
-	again, err := b.plan(t.Context(), kubernetes, istio)
+	again, err := b.plan(t.Context(), kubernetes, subject)
 	if err != nil || again.node.key() != p.node.key() {
 		t.Errorf("the same plan has another key, %v", err)
 	}
 }
 
 func TestPlanNamesAreUnique(t *testing.T) {
-	b, kubernetes, istio := newPlanner(t)
-	p, err := b.plan(t.Context(), kubernetes, istio)
+	b, kubernetes, subject := newPlanner(t)
+	p, err := b.plan(t.Context(), kubernetes, subject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,9 +105,9 @@ func TestPlanNamesAreUnique(t *testing.T) {
 
 func TestPlanFollowsThePins(t *testing.T) {
 	key := func(change func(k *kindconfig.Kubernetes, b *Builder)) string {
-		b, kubernetes, istio := newPlanner(t)
+		b, kubernetes, subject := newPlanner(t)
 		change(&kubernetes, b)
-		p, err := b.plan(t.Context(), kubernetes, istio)
+		p, err := b.plan(t.Context(), kubernetes, subject)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,19 +135,23 @@ func TestPlanFollowsThePins(t *testing.T) {
 
 func TestPlanOfWhatIsNotPinned(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(b *Builder, k *kindconfig.Kubernetes, i *kindconfig.Istio)
+		change func(b *Builder, k *kindconfig.Kubernetes, s *kindconfig.Subject)
 		want   string
 	}{
-		"a Kubernetes without modules": {func(_ *Builder, k *kindconfig.Kubernetes, _ *kindconfig.Istio) { k.Version = "1.28.99" }, "kubernetes 1.28.99"},
-		"an Istio without modules":     {func(_ *Builder, _ *kindconfig.Kubernetes, i *kindconfig.Istio) { i.Version = "1.99.0" }, "istio 1.99.0"},
-		"an etcd without modules":      {func(_ *Builder, k *kindconfig.Kubernetes, _ *kindconfig.Istio) { k.Etcd.Build = "9" }, "etcd 9"},
-		"an Envoy without a wheel":     {func(_ *Builder, _ *kindconfig.Kubernetes, i *kindconfig.Istio) { i.Envoy = "0.1" }, "no Envoy 0.1"},
-		"an architecture of no wheel":  {func(b *Builder, _ *kindconfig.Kubernetes, _ *kindconfig.Istio) { b.goarch = "s390x" }, "s390x"},
+		"a Kubernetes without modules": {func(_ *Builder, k *kindconfig.Kubernetes, _ *kindconfig.Subject) { k.Version = "1.28.99" }, "kubernetes 1.28.99"},
+		"an Istio without modules":     {func(_ *Builder, _ *kindconfig.Kubernetes, s *kindconfig.Subject) { s.Version = "1.99.0" }, "istio 1.99.0"},
+		"an etcd without modules":      {func(_ *Builder, k *kindconfig.Kubernetes, _ *kindconfig.Subject) { k.Etcd.Build = "9" }, "etcd 9"},
+		"an Envoy without a wheel": {func(b *Builder, _ *kindconfig.Kubernetes, _ *kindconfig.Subject) {
+			pins := b.versions.Istio["1.20.0"]
+			pins.Envoy = "0.1"
+			b.versions.Istio["1.20.0"] = pins
+		}, "no Envoy 0.1"},
+		"an architecture of no wheel": {func(b *Builder, _ *kindconfig.Kubernetes, _ *kindconfig.Subject) { b.goarch = "s390x" }, "s390x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, kubernetes, istio := newPlanner(t)
-			c.change(b, &kubernetes, &istio)
-			_, err := b.plan(t.Context(), kubernetes, istio)
+			b, kubernetes, subject := newPlanner(t)
+			c.change(b, &kubernetes, &subject)
+			_, err := b.plan(t.Context(), kubernetes, subject)
 			if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v; want one line of usage with %q", err, c.want)
 			}

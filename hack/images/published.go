@@ -2,67 +2,93 @@ package images
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
 
-// publishedPlan is a cell whose Kubernetes and subject are published images. What measures, and the
-// subject's istioctl, are built as ever and loaded into the node with the subject.
-func (b *Builder) publishedPlan(ctx context.Context, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio) (*plan, error) {
+// istioctlImage is the image that Istio publishes its istioctl in, beside the others.
+const istioctlImage = "istioctl"
+
+// publishedRelease plans a pinned release whose images are pulled.
+func (p *planner) publishedRelease(istio kindconfig.Istio, role string) mesh {
 	hub := istio.Published
 	if hub.Hub == "" || hub.Tag == "" {
-		return nil, problem.Usage("Istio "+istio.Version+" has no published images", "kindconfig/versions.yaml", "pin a hub and a tag or use --images built")
+		p.fail(problem.Usage("Istio "+istio.Version+" has no published images", "kindconfig/versions.yaml", "pin a hub and a tag or use --images built"))
+		return mesh{}
 	}
-	p := &planner{b: b, kept: map[string]*artifact{}}
-	istioctl := p.istio(istio.Version)
-	before, after := b.versions.Release(istio.Upgrade.From), b.versions.Release(istio.Upgrade.To)
-	instruments := p.instruments()
-	node, err := b.pulledNode(kubernetes)
-	p.keep(node, err)
-	if p.err != nil {
-		return nil, p.err
+	made := mesh{
+		version: istio.Version, hub: hub.Hub, tag: hub.Tag, source: SourcePublished, flavour: "istio", proxyVersion: istio.Version,
+		istioctl: p.istioctlOf(hub, istio.Version), charts: p.charts(istio.Version, role),
 	}
-	result := &plan{
-		cell: kindconfig.Cell{
-			Kubernetes: publishedVersion(kubernetes), Istio: istio.Version, Subject: kindconfig.ReleaseSubject(istio.Version), Source: SourcePublished,
-			Hub: hub.Hub, Tag: hub.Tag, ProxyFlavour: "istio", ProxyVersion: istio.Version,
-			Before: publishedRelease(before), After: publishedRelease(after),
-		},
-		node: node, istioctl: istioctl, before: p.istio(before.Version), after: p.istio(after.Version),
-		metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,
+	suffix := ""
+	if role != RoleSubject {
+		suffix = "-" + istio.Version
 	}
-	if p.err != nil {
-		return nil, p.err
+	made.images = p.pulled(role, suffix, hub, kindconfig.PartPilot, kindconfig.PartProxy)
+	if role == RoleSubject {
+		made.pilot = p.programOf("pilot-discovery", made.images[0])
+		made.images = append(made.images, p.pulled(role, "", hub, kindconfig.PartCNI)...)
 	}
-	pull := func(role, suffix string, from kindconfig.Hub, names ...string) error {
-		for _, name := range names {
-			a, err := b.pulled(ctx, name+suffix, role, from.Hub+"/"+name+":"+from.Tag)
-			if err != nil {
-				return err
-			}
-			result.images = append(result.images, a)
-		}
-		return nil
-	}
-	if err := pull(RoleSubject, "", hub, "pilot", "proxyv2", "install-cni"); err != nil {
-		return nil, err
-	}
-	for _, other := range []kindconfig.Istio{before, after} {
-		if err := pull(RoleRelease, "-"+other.Version, other.Published, "pilot", "proxyv2"); err != nil {
-			return nil, err
-		}
-	}
-	measuring, err := b.instrumentImages(instruments)
-	if err != nil {
-		return nil, err
-	}
-	result.images = append(result.images, measuring...)
-	result.archive = b.archive(result.images)
-	return result, nil
+	return made
 }
 
-// publishedRelease is another release as a cell names it, but for its istioctl.
-func publishedRelease(istio kindconfig.Istio) kindconfig.Release {
-	return kindconfig.Release{Istio: istio.Version, Hub: istio.Published.Hub, Tag: istio.Published.Tag}
+// pulled plans images of a hub, in the order of their names.
+func (p *planner) pulled(role, suffix string, hub kindconfig.Hub, names ...string) []*artifact {
+	var images []*artifact
+	for _, name := range names {
+		a, err := p.pull(role, name+suffix, hub.Hub+"/"+name+":"+hub.Tag)
+		images = append(images, p.keep(a, err))
+	}
+	return images
+}
+
+// pull plans one image. Without network it plans a stand-in, of which nobody asks more than whether it is there.
+func (p *planner) pull(role, name, reference string) (*artifact, error) {
+	if p.offline {
+		return &artifact{name: "published-" + name, inputs: []string{reference}}, nil
+	}
+	return p.b.pulled(p.ctx, name, role, reference)
+}
+
+// istioctlOf plans the istioctl of a hub: out of its image, or where the hub has no such image, built for the version
+// that its pilot reports.
+func (p *planner) istioctlOf(hub kindconfig.Hub, version string) *artifact {
+	reference := hub.Hub + "/" + istioctlImage + ":" + hub.Tag
+	if p.offline || !p.b.registry.lacks(p.ctx, reference) {
+		image, err := p.pull(RoleSubject, istioctlImage+"-"+version, reference)
+		return p.programOf("istioctl", p.keep(image, err))
+	}
+	if _, pinned := p.b.versions.Istio[version]; !pinned {
+		p.fail(problem.Usage(fmt.Sprintf("there is no istioctl for %s: the image registry has no %s, and no release of this version is pinned to build it from",
+			version, reference), "--istioctl", "name the build's own istioctl"))
+		return &artifact{}
+	}
+	return p.istio(version)
+}
+
+// lacks reports whether a registry responds that it has no such image. Some registries deny an image that does not
+// exist.
+func (r registry) lacks(ctx context.Context, reference string) bool {
+	parsed, err := name.ParseReference(reference)
+	if err != nil {
+		return false
+	}
+	_, err = remote.Head(parsed, append([]remote.Option{remote.WithContext(ctx)}, r.options...)...)
+	if err == nil {
+		return false
+	}
+	why := refusalOf(err)
+	return why == missing || why == denied
+}
+
+// fail keeps the first error.
+func (p *planner) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
 }

@@ -19,18 +19,18 @@ const (
 	nodeDigest = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 )
 
-func publishedCell(hub string) (kindconfig.Kubernetes, kindconfig.Istio) {
-	return kindconfig.Kubernetes{Minor: "1.28", Version: "1.28.15", Published: "kindest/node:v1.28.0@" + nodeDigest},
-		kindconfig.Istio{
-			Version: "1.20.0", Envoy: "1.40.0", Published: kindconfig.Hub{Hub: hub, Tag: "1.20.0"},
-			Upgrade: &kindconfig.Upgrade{From: "1.19.0", To: "1.20.1"},
-		}
+func publishedCell(t *testing.T, b *Builder) (kindconfig.Kubernetes, kindconfig.Subject) {
+	t.Helper()
+	subject, err := b.versions.Subject(kindconfig.SubjectFile{Istio: "1.20.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kindconfig.Kubernetes{Minor: "1.28", Version: "1.28.15", Published: "kindest/node:v1.28.0@" + nodeDigest}, subject
 }
 
-// releasesAt has the releases around the subject published at a hub as well.
+// releasesAt has the pinned releases published at a hub.
 func releasesAt(versions *kindconfig.Versions, hub string) {
-	for _, version := range []string{"1.19.0", "1.20.1"} {
-		pins := versions.Istio[version]
+	for version, pins := range versions.Istio {
 		pins.Published = kindconfig.Hub{Hub: hub, Tag: version}
 		versions.Istio[version] = pins
 	}
@@ -45,7 +45,7 @@ func newPublished(t *testing.T, engine *fakeEngine, hub string) *Builder {
 	}
 	releasesAt(versions, hub)
 	b, err := New(t.Context(), engine, versions, Options{
-		Repository: filepath.Join("..", ".."), Cache: t.TempDir(), Source: SourcePublished, Progress: &recorder{},
+		Repository: filepath.Join("..", ".."), Cache: t.TempDir(), Source: SourcePublished, NodeSource: SourcePublished, Progress: &recorder{},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func withoutCompiling(t *testing.T, p *plan) {
 						return err
 					}
 				}
-				return nil
+				return os.Mkdir(filepath.Join(out, manifestsPath), 0o755)
 			}
 		}
 	}
@@ -85,9 +85,10 @@ func withoutCompiling(t *testing.T, p *plan) {
 
 func TestPublishedCell(t *testing.T) {
 	fake, engine := newFakeRegistry(t), &fakeEngine{answers: map[string]string{"image inspect": nodeID}}
+	pilot := reporting("1.20.0")
 	want := map[string]string{
 		"node":  nodeDigest,
-		"pilot": fake.push(t, "pilot", "1.20.0", "arm64", "amd64")["amd64"], "proxyv2": fake.push(t, "proxyv2", "1.20.0", "amd64", "arm64")["amd64"],
+		"pilot": fake.pushProgram(t, "pilot", "1.20.0", "pilot-discovery", pilot), "proxyv2": fake.push(t, "proxyv2", "1.20.0", "amd64", "arm64")["amd64"],
 		"install-cni": fake.push(t, "install-cni", "1.20.0", "amd64")["amd64"],
 	}
 	for _, version := range []string{"1.19.0", "1.20.1"} {
@@ -96,10 +97,14 @@ func TestPublishedCell(t *testing.T) {
 		}
 	}
 	pulled := len(want) - 1
+	for _, version := range []string{"1.19.0", "1.20.0", "1.20.1"} {
+		fake.pushProgram(t, "istioctl", version, "istioctl", reporting(version))
+		pulled++
+	}
 	b := newPublished(t, engine, fake.hub)
-	kubernetes, istio := publishedCell(fake.hub)
+	kubernetes, subject := publishedCell(t, b)
 	prepare := func() *kindconfig.Cell {
-		p, err := b.plan(t.Context(), kubernetes, istio)
+		p, err := b.plan(t.Context(), kubernetes, subject)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +112,7 @@ func TestPublishedCell(t *testing.T) {
 		if err := b.store.realise(t.Context(), p.wanted(), b.options.Progress); err != nil {
 			t.Fatal(err)
 		}
-		cell, err := b.describe(p)
+		cell, err := b.describe(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,12 +121,12 @@ func TestPublishedCell(t *testing.T) {
 	fake.blobs = 0
 	cell := prepare()
 
-	if cell.Node != kubernetes.Published || cell.Kubernetes != "1.28.0" || cell.Source != SourcePublished || cell.Hub != fake.hub || cell.Tag != "1.20.0" ||
+	if cell.Node != kubernetes.Published || cell.Kubernetes != "1.28.0" || cell.Source != SourcePublished || cell.NodeSource != SourcePublished || cell.Hub != fake.hub || cell.Tag != "1.20.0" ||
 		cell.ProxyFlavour != "istio" || cell.ProxyVersion != "1.20.0" || len(cell.Archives) != 1 {
 		t.Errorf("cell %+v", cell)
 	}
 	for version, path := range map[string]string{"1.20.0": cell.Istioctl, "1.19.0": cell.Before.Istioctl, "1.20.1": cell.After.Istioctl} {
-		if content := read(t, path); string(content) != "istio-"+version+"istioctl" {
+		if content := read(t, path); string(content) != reporting(version) {
 			t.Errorf("istioctl of %s is %q", version, content)
 		}
 	}
@@ -167,7 +172,7 @@ func TestPublishedCell(t *testing.T) {
 	if configurations := layers(); configurations != pulled || engine.called("pull") != 1 {
 		t.Errorf("a second run read %d blobs and pulled %d nodes", configurations, engine.called("pull"))
 	}
-	moved := fake.push(t, "pilot", "1.20.0", "amd64")["amd64"]
+	moved := fake.pushProgram(t, "pilot", "1.20.0", "pilot-discovery", pilot+"# another build\n")
 	if cell := prepare(); cell.Images[1].Digest != moved {
 		t.Errorf("after the tag moved to %s the cell has %+v", moved, cell.Images[1])
 	}

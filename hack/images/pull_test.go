@@ -70,8 +70,8 @@ func TestPublishedRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newPublished(t, &fakeEngine{}, c.hub)
-			kubernetes, istio := publishedCell(c.hub)
-			_, err := b.Cell(t.Context(), kubernetes, istio)
+			kubernetes, subject := publishedCell(t, b)
+			_, err := b.Cell(t.Context(), kubernetes, subject)
 			if problem.ExitCode(err) != c.code || !strings.Contains(fmt.Sprint(err), c.want) || strings.Contains(fmt.Sprint(err), "\n") {
 				t.Errorf("got %v; want exit code %d and %q", err, c.code, c.want)
 			}
@@ -80,7 +80,7 @@ func TestPublishedRefusals(t *testing.T) {
 }
 
 func TestPublishedNodeRefusals(t *testing.T) {
-	kubernetes, _ := publishedCell("")
+	kubernetes, _ := publishedCell(t, newPublished(t, &fakeEngine{}, ""))
 	for said, want := range map[string]struct {
 		code int
 		text string

@@ -19,18 +19,20 @@ var (
 )
 
 // Tools returns the programs that the machine lacks and that building what these cells lack in the cache needs, so
-// that they can be installed before the first build. Options need Repository, Cache and Source. A cell that cannot be
+// that they can be installed before the first build. Options need Repository, Cache and the sources. A cell that cannot be
 // planned has no tools here: Cell returns why.
 func Tools(
-	ctx context.Context, versions *kindconfig.Versions, cells []kindconfig.Kubernetes, istio kindconfig.Istio, options Options,
+	ctx context.Context, versions *kindconfig.Versions, cells []kindconfig.Kubernetes, subject kindconfig.Subject, options Options,
 ) []apt.Tool {
 	b, err := newBuilder(ctx, noEngine{}, versions, options)
-	if err != nil || options.Source == SourcePublished {
+	if err != nil {
 		return nil
 	}
 	var missing []apt.Tool
 	for _, kubernetes := range cells {
-		p, err := b.builtPlan(kubernetes, istio)
+		planner := b.planner(ctx)
+		planner.offline = true
+		p, err := newPlan(planner, kubernetes, subject)
 		if err != nil {
 			continue
 		}

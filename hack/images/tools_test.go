@@ -59,14 +59,14 @@ func TestTools(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onlyPrograms(t, c.programs)
-			b, kubernetes, istio := newPlanner(t)
-			options := Options{Repository: b.options.Repository, Cache: b.store.dir, Source: c.source}
+			b, kubernetes, subject := newPlanner(t)
+			options := Options{Repository: b.options.Repository, Cache: b.store.dir, Source: c.source, NodeSource: c.source}
 			if c.stored != "" {
 				planner, err := newBuilder(t.Context(), noEngine{}, b.versions, options)
 				if err != nil {
 					t.Fatal(err)
 				}
-				p, err := planner.builtPlan(kubernetes, istio)
+				p, err := planner.plan(t.Context(), kubernetes, subject)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -78,7 +78,7 @@ func TestTools(t *testing.T) {
 					}
 				}
 			}
-			tools := Tools(t.Context(), b.versions, []kindconfig.Kubernetes{kubernetes}, istio, options)
+			tools := Tools(t.Context(), b.versions, []kindconfig.Kubernetes{kubernetes}, subject, options)
 			got := packagesOf(tools)
 			if len(tools) == 2 && tools[0] == pip { // the order is that of the artifacts
 				got = packagesOf([]apt.Tool{tools[1], tools[0]})

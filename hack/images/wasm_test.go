@@ -68,8 +68,8 @@ func TestLocalProgramFollowsItsPins(t *testing.T) {
 
 // The image's key follows the module's: a changed plugin is never served from an old image.
 func TestPlanCarriesTheWasmModule(t *testing.T) {
-	b, kubernetes, istio := newPlanner(t)
-	p, err := b.plan(t.Context(), kubernetes, istio)
+	b, kubernetes, subject := newPlanner(t)
+	p, err := b.plan(t.Context(), kubernetes, subject)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,14 +115,14 @@ func (e *engines) awaitComeback(ctx context.Context, before *engine.Engine) {
 
 // cellBuilder is the part of images.Builder that makes cells.
 type cellBuilder interface {
-	Cell(context.Context, kindconfig.Kubernetes, kindconfig.Istio) (*kindconfig.Cell, error)
-	CellAgain(context.Context, kindconfig.Kubernetes, kindconfig.Istio) (*kindconfig.Cell, error)
+	Cell(context.Context, kindconfig.Kubernetes, kindconfig.Subject) (*kindconfig.Cell, error)
+	CellAgain(context.Context, kindconfig.Kubernetes, kindconfig.Subject) (*kindconfig.Cell, error)
 }
 
 // build builds a cell with the engine that runs, one cell at a time. A build that fails because the engine has died is
 // tried once more with the next engine. Without an engine no build begins.
 func (e *engines) build(
-	ctx context.Context, builder cellBuilder, kubernetes kindconfig.Kubernetes, istio kindconfig.Istio,
+	ctx context.Context, builder cellBuilder, kubernetes kindconfig.Kubernetes, subject kindconfig.Subject,
 ) (*kindconfig.Cell, error) {
 	e.building.Lock()
 	defer e.building.Unlock()
@@ -130,7 +130,7 @@ func (e *engines) build(
 	if err != nil {
 		return nil, err
 	}
-	cell, err := builder.Cell(ctx, kubernetes, istio)
+	cell, err := builder.Cell(ctx, kubernetes, subject)
 	if err == nil || ctx.Err() != nil || !e.hasDied(ctx, running, life) {
 		return cell, err
 	}
@@ -139,7 +139,7 @@ func (e *engines) build(
 	if _, _, err := e.alive(ctx); err != nil {
 		return nil, err
 	}
-	return builder.CellAgain(ctx, kubernetes, istio)
+	return builder.CellAgain(ctx, kubernetes, subject)
 }
 
 // hasDied reports whether the engine's life is over. An engine that is found dead is given the time to be noticed.

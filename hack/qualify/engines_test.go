@@ -98,11 +98,11 @@ func (b *fakeBuilder) make(ctx context.Context, k kindconfig.Kubernetes, again b
 	return &kindconfig.Cell{Kubernetes: k.Version}, nil
 }
 
-func (b *fakeBuilder) Cell(ctx context.Context, k kindconfig.Kubernetes, _ kindconfig.Istio) (*kindconfig.Cell, error) {
+func (b *fakeBuilder) Cell(ctx context.Context, k kindconfig.Kubernetes, _ kindconfig.Subject) (*kindconfig.Cell, error) {
 	return b.make(ctx, k, false)
 }
 
-func (b *fakeBuilder) CellAgain(ctx context.Context, k kindconfig.Kubernetes, _ kindconfig.Istio) (*kindconfig.Cell, error) {
+func (b *fakeBuilder) CellAgain(ctx context.Context, k kindconfig.Kubernetes, _ kindconfig.Subject) (*kindconfig.Cell, error) {
 	return b.make(ctx, k, true)
 }
 
@@ -126,7 +126,7 @@ func (m *fakeEngines) run(
 		t.Fatal(err)
 	}
 	build := func(ctx context.Context, k kindconfig.Kubernetes) (*kindconfig.Cell, error) {
-		return e.build(ctx, builder, k, kindconfig.Istio{})
+		return e.build(ctx, builder, k, kindconfig.Subject{})
 	}
 	dir := t.TempDir()
 	made, wait := buildInTurn(ctx, cells, build)

@@ -83,11 +83,8 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if err != nil {
 		return err
 	}
-	istio, err := versions.ForIstio(o.istio)
+	subject, err := o.subject(ctx, versions)
 	if err != nil {
-		return err
-	}
-	if err := o.check(); err != nil {
 		return err
 	}
 	names := make([]string, len(cells))
@@ -95,8 +92,8 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 		names[i] = kubernetes.Version
 	}
 	// Everything but a cell's own run outlives an engine: ctx goes on when the first engine dies.
-	title := "Istio " + istio.Version + " on Kubernetes " + strings.Join(names, ", ")
-	first, s, err := enter(ctx, out, o, versions, title, matrixDiskNeed(cells))
+	title := subject.Name + " on Kubernetes " + strings.Join(names, ", ")
+	first, s, err := enter(ctx, out, o, versions, subject, title, matrixDiskNeed(cells))
 	if err != nil {
 		return err
 	}
@@ -108,8 +105,11 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if err != nil {
 		return causeOf(first, err)
 	}
+	if subject, err = builder.Subject(first, subject); err != nil {
+		return causeOf(first, err)
+	}
 	build := func(ctx context.Context, kubernetes kindconfig.Kubernetes) (*kindconfig.Cell, error) {
-		return s.engines.build(ctx, builder, kubernetes, istio)
+		return s.engines.build(ctx, builder, kubernetes, subject)
 	}
 	building, stopBuilding := context.WithCancel(ctx)
 	made, wait := buildInTurn(building, cells, build)

@@ -22,13 +22,16 @@ import (
 
 // runOptions are the flags of `qualify run`.
 type runOptions struct {
-	kubernetes, istio string
-	images, engine    string
-	focus, labels     string
-	procs             int
-	keep, reuse       bool
-	cache, output     string
-	buildOnly         bool
+	kubernetes string
+	// asked are the flags of the subject, subjectFile names the file that has the same instead.
+	asked          kindconfig.SubjectFile
+	subjectFile    string
+	images, engine string
+	focus, labels  string
+	procs          int
+	keep, reuse    bool
+	cache, output  string
+	buildOnly      bool
 	// timeoutFactor multiplies the suite's time limits; 0 follows what is measured of the machine.
 	timeoutFactor float64
 	// budget bounds building and specs together: the set smoke runs where the whole suite would exceed it. 0 is no bound.
@@ -73,8 +76,8 @@ func addCellFlags(cmd *cobra.Command, o *runOptions) {
 // addSubjectFlags adds the flags that are the same for one cell and for many.
 func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f := cmd.Flags()
-	f.StringVar(&o.istio, "istio", "", "Istio version under test (default: 1.20.0)")
-	f.StringVar(&o.images, "images", images.ChoiceAuto, "where the subject comes from: auto, published or built")
+	addBuildFlags(f, o)
+	f.StringVar(&o.images, "images", images.ChoiceAuto, "where releases of Istio and nodes come from: auto, published or built")
 	f.StringVar(&o.engine, "engine", engine.ChoiceAuto, "container engine: auto, docker or private")
 	f.IntVar(&o.procs, "procs", defaultProcs, "upper bound of Ginkgo processes that run specs at once; a busy machine gets fewer")
 	f.BoolVar(&o.allowUndecided, "allow-undecided", false, "exit with 0 where no spec failed, although specs are undecided because the machine was starved")
@@ -102,14 +105,11 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 	if err != nil {
 		return "", err
 	}
-	istio, err := versions.ForIstio(o.istio)
+	subject, err := o.subject(ctx, versions)
 	if err != nil {
 		return "", err
 	}
-	if err := o.check(); err != nil {
-		return "", err
-	}
-	ctx, s, err := enter(ctx, out, o, versions, "Istio "+istio.Version+" on Kubernetes "+kubernetes.Version, diskNeed)
+	ctx, s, err := enter(ctx, out, o, versions, subject, subject.Name+" on Kubernetes "+kubernetes.Version, diskNeed)
 	if err != nil {
 		return "", err
 	}
@@ -121,14 +121,18 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 		closeProgress()
 		return "", causeOf(ctx, err)
 	}
-	chosen, err := s.within(ctx, &o, builder, kubernetes, istio)
+	if subject, err = builder.Subject(ctx, subject); err != nil {
+		closeProgress()
+		return "", causeOf(ctx, err)
+	}
+	chosen, err := s.within(ctx, &o, builder, kubernetes, subject)
 	if err != nil {
 		closeProgress()
 		return "", causeOf(ctx, err)
 	}
 	var cell *kindconfig.Cell
 	made, err := s.prepare(ctx, o, func(ctx context.Context) (err error) {
-		cell, err = builder.Cell(ctx, kubernetes, istio)
+		cell, err = builder.Cell(ctx, kubernetes, subject)
 		return err
 	})
 	closeProgress()
@@ -153,7 +157,7 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 
 // within chooses what fits into the budget, where there is one, and says so.
 func (s *site) within(ctx context.Context, o *runOptions, builder *images.Builder, kubernetes kindconfig.Kubernetes,
-	istio kindconfig.Istio,
+	subject kindconfig.Subject,
 ) (choice, error) {
 	if o.budget == 0 {
 		return choice{}, nil
@@ -162,7 +166,7 @@ func (s *site) within(ctx context.Context, o *runOptions, builder *images.Builde
 	if err != nil {
 		return choice{}, err
 	}
-	build, err := builder.Estimate(ctx, istio, kubernetes)
+	build, err := builder.Estimate(ctx, subject, kubernetes)
 	if err != nil {
 		return choice{}, err
 	}

@@ -26,10 +26,12 @@ type site struct {
 	started  time.Time
 	at       places
 	versions *kindconfig.Versions
-	screen   *screen
-	say      func(format string, args ...any)
-	held     *lock
-	engines  *engines
+	// subject as far as it is known without its images.
+	subject kindconfig.Subject
+	screen  *screen
+	say     func(format string, args ...any)
+	held    *lock
+	engines *engines
 	// engine is that of the cell which runs, or of the last.
 	engine  *engine.Engine
 	options engine.Options
@@ -42,7 +44,7 @@ type site struct {
 	// ran says that a suite was begun, crashed that one has ended without results: nobody removed what it made.
 	ran, crashed bool
 	lost         context.CancelCauseFunc
-	// source is where the subject and Kubernetes come from, sourceWhy why, in words for the user.
+	// source is where releases of Istio and nodes come from, sourceWhy why, in words for the user.
 	source, sourceWhy string
 	// tools are the programs that builds need and that the machine lacked when the run began.
 	tools []apt.Tool
@@ -50,8 +52,8 @@ type site struct {
 
 // enter makes the machine ready; need gives the free disk space in bytes that the cache must have. The
 // context it gives ends when the first engine dies. The caller leaves the site when everything has ended.
-func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfig.Versions, title string, need func(cache string) uint64) (_ context.Context, _ *site, err error) {
-	s := &site{started: time.Now(), versions: versions, screen: &screen{out: out}}
+func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfig.Versions, subject kindconfig.Subject, title string, need func(cache string) uint64) (_ context.Context, _ *site, err error) {
+	s := &site{started: time.Now(), versions: versions, subject: subject, screen: &screen{out: out}}
 	s.id, s.say = s.started.UTC().Format("20060102-150405"), sayTo(s.screen)
 	if s.at, err = findPlaces(o.cache, o.output); err != nil {
 		return ctx, nil, err
@@ -94,18 +96,18 @@ func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfi
 // plan decides where images come from, and lists the programs that building them needs and the machine lacks. They are
 // installed before the first build, together with the engine where that is missing too.
 func (s *site) plan(ctx context.Context, o runOptions) error {
-	istio, err := s.versions.ForIstio(o.istio)
-	if err != nil {
-		return err
-	}
 	// Every pinned version of Kubernetes needs the same programs.
 	cells, err := chosen(s.versions, nil)
 	if err != nil {
 		return err
 	}
-	s.source, s.sourceWhy = images.Decide(ctx, o.images, istio)
-	options := images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: s.source}
-	s.tools = images.Tools(ctx, s.versions, cells, istio, options)
+	release := s.versions.Defaults.Control
+	if s.subject.Origin == kindconfig.OriginRelease {
+		release = s.subject.Version
+	}
+	s.source, s.sourceWhy = images.Decide(ctx, o.images, s.versions.Release(release))
+	options := images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: s.source, NodeSource: s.source}
+	s.tools = images.Tools(ctx, s.versions, cells, s.subject, options)
 	for _, tool := range s.tools {
 		s.options.Packages = append(s.options.Packages, tool.Package)
 	}
@@ -130,7 +132,7 @@ func (s *site) leave(ctx context.Context) error {
 // builder prepares building; there is one for all cells, since a second would take the first one's work
 // for leftovers.
 func (s *site) builder(ctx context.Context, progress images.Progress) (*images.Builder, error) {
-	s.say("images of the subject and of Kubernetes: %s (%s)", s.source, s.sourceWhy)
+	s.say("images of Istio's releases and of Kubernetes: %s (%s)", s.source, s.sourceWhy)
 	if err := images.InstallTools(ctx, s.tools, s.say); err != nil {
 		return nil, err
 	}
@@ -139,7 +141,7 @@ func (s *site) builder(ctx context.Context, progress images.Progress) (*images.B
 		s.say("builds wait while specs run, because no control group can be made for them: %v", err)
 	}
 	s.images, err = images.New(ctx, s.engines, s.versions, images.Options{
-		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, Progress: progress, Log: s.say, Group: s.group,
+		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, NodeSource: s.source, Progress: progress, Log: s.say, Group: s.group,
 	})
 	return s.images, err
 }
@@ -203,7 +205,7 @@ func (s *site) run(ctx context.Context, out io.Writer, o runOptions, job *kindco
 		return err
 	}
 	defer func() { failed = errors.Join(failed, paced.end()) }()
-	if err := errors.Join(job.Save(), s.held.starts(job.Path(kindconfig.JobFile))); err != nil {
+	if err := errors.Join(job.Save(), job.Cell.Subject.Asked.Save(job.Path(kindconfig.SubjectName)), s.held.starts(job.Path(kindconfig.JobFile))); err != nil {
 		return err
 	}
 	if err := sweepClusters(ctx, s.engine, job, s.say); err != nil {

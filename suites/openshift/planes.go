@@ -46,7 +46,7 @@ func installPlane(ctx context.Context) {
 	evidence.Replay("kubectl apply --server-side -f %s", cell.GatewayAPICRDs)
 	replayInstall("openshift", mesh.Subject(&cell))
 	replayInstall(revisionUnset, mesh.Subject(&cell))
-	replayInstall(revisionBefore, cell.Before)
+	replayInstall(revisionBefore, cell.Control)
 }
 
 // replayInstall records how a user installs a release from one of this folder's files.
@@ -61,7 +61,7 @@ func installControls(ctx context.Context) error {
 		return installer().Install(ctx, mesh.ControlPlane{Name: "openshift-unset", Revision: revisionUnset, Operator: unset})
 	})
 	group.Go(func() error {
-		return installer().Of(session.Job().Cell.Before).
+		return installer().Of(session.Job().Cell.Control).
 			Install(ctx, mesh.ControlPlane{Name: "openshift-before", Revision: revisionBefore, Operator: before})
 	})
 	return group.Wait()

@@ -35,6 +35,16 @@ func declares(ctx context.Context, crd, field string) bool {
 	return declared
 }
 
+// declaredAmong says whether the CRD of a name, among those of a release, has a field of the spec in every version.
+func declaredAmong(definitions []*unstructured.Unstructured, crd, field string) (bool, error) {
+	for _, definition := range definitions {
+		if definition.GetName() == crd {
+			return declaredIn(definition, field)
+		}
+	}
+	return false, fmt.Errorf("the release has no CRD %s", crd)
+}
+
 func declaredIn(definition *unstructured.Unstructured, field string) (bool, error) {
 	versions, _, err := unstructured.NestedSlice(definition.Object, "spec", "versions")
 	if err != nil || len(versions) == 0 {

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -95,6 +96,33 @@ func TestChangeOf(t *testing.T) {
 	} {
 		if got := changeOf(&was, among); got != want {
 			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+func TestDeclaredAmongTheCRDsOfARelease(t *testing.T) {
+	parse := func(content string) *unstructured.Unstructured {
+		var object map[string]any
+		if err := yaml.Unmarshal([]byte(content), &object); err != nil {
+			t.Fatal(err)
+		}
+		return &unstructured.Unstructured{Object: object}
+	}
+	const versions = `, spec: {versions: [{name: v1, schema: {openAPIV3Schema: {properties: {spec: {properties: {%s: {type: object}}}}}}}]}}`
+	of := func(name, field string) *unstructured.Unstructured {
+		return parse(fmt.Sprintf(`{kind: CustomResourceDefinition, metadata: {name: %s}`+versions, name, field))
+	}
+	for name, c := range map[string]struct {
+		crds        []*unstructured.Unstructured
+		want, fails bool
+	}{
+		"the CRD has the field":     {[]*unstructured.Unstructured{of("other", "rules"), of("policies", "targetRef")}, true, false},
+		"another CRD has the field": {[]*unstructured.Unstructured{of("other", "targetRef"), of("policies", "rules")}, false, false},
+		"no CRD of the name":        {[]*unstructured.Unstructured{of("other", "targetRef")}, false, true},
+	} {
+		got, err := declaredAmong(c.crds, "policies", "targetRef")
+		if got != c.want || (err != nil) != c.fails {
+			t.Errorf("%s: got %v, %v", name, got, err)
 		}
 	}
 }

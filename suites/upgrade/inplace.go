@@ -25,14 +25,14 @@ type leap struct {
 	// name and goal are for the names of specs, which reports tell apart by their last part alone.
 	name, goal string
 	from, to   func() kindconfig.Release
-	// brings says whether the CRDs of to declare, and those of from do not, the field that the subject is known by.
-	brings bool
+	// needs labels the specs that a cell without one of the releases cannot run.
+	needs Labels
 	// closes is the workload that a policy is made for between the upgrade of istiod and that of the proxies.
 	closes, caller string
 }
 
 // Each step builds on the one before: the first that fails ends the container.
-var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecPriority(timing.PriorityLong), func() {
+var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade, kindconfig.NeedsReleaseBefore), SpecPriority(timing.PriorityLong), func() {
 	var b *bed
 
 	evidence.BeforeAll(func(ctx SpecContext) {
@@ -56,19 +56,28 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 	})
 
 	for _, leap := range []leap{
-		{"to-subject", "from the release before to the subject", "the subject", before, subject, true, client, serverA},
-		{"from-subject", "from the subject to the release after it", "the release after it", subject, after, false, serverB, client},
+		{"to-subject", "from the release before to the subject", "the subject", before, subject, nil, client, serverA},
+		{"from-subject", "from the subject to the release after it", "the release after it", subject, after,
+			Label(kindconfig.NeedsReleaseAfter), serverB, client},
 	} {
-		Context(leap.name, func() {
+		Context(leap.name, leap.needs, func() {
 			It("takes the CRDs of "+leap.goal+" first, beside which the old istiod and its proxies go on", spec.ID("upgrade."+leap.id+"-crds"), func(ctx SpecContext) {
 				const crd, field = "authorizationpolicies.security.istio.io", "targetRef"
-				Expect(declares(ctx, crd, field)).To(Equal(!leap.brings), "spec.%s of %s in the CRDs of %s", field, crd, leap.from().Istio)
+				older, err := b.installer.Of(leap.from()).CRDs(ctx)
+				Expect(err).NotTo(HaveOccurred())
 				definitions, err := b.installer.Of(leap.to()).CRDs(ctx)
 				Expect(err).NotTo(HaveOccurred())
+				had, err := declaredAmong(older, crd, field)
+				Expect(err).NotTo(HaveOccurred())
+				brought, err := declaredAmong(definitions, crd, field)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(declares(ctx, crd, field)).To(Equal(had),
+					"spec.%s of %s in the cluster, compared with the CRDs of %s", field, crd, leap.from().Istio)
 				_, err = kube.Shared().ApplyObjects(ctx, "", definitions)
 				Expect(err).NotTo(HaveOccurred())
 				evidence.Replay("istioctl-%s manifest generate --set profile=empty --set components.base.enabled=true > base.yaml  # its CustomResourceDefinitions are applied", leap.to().Istio)
-				Expect(declares(ctx, crd, field)).To(BeTrue(), "spec.%s of %s in the CRDs of %s", field, crd, leap.to().Istio)
+				Expect(declares(ctx, crd, field)).To(Equal(brought),
+					"spec.%s of %s in the cluster, compared with the CRDs of %s", field, crd, leap.to().Istio)
 				evidence.API("CRDs", "%d of %s applied", len(definitions), leap.to().Istio)
 
 				b.stay(ctx)
@@ -78,7 +87,7 @@ var _ = Describe("An upgrade in place", Ordered, Label(catalogue.Upgrade), SpecP
 
 			It("replaces istiod by that of "+leap.goal+", while no workload restarts and no request is lost", spec.ID("upgrade."+leap.id+"-istiod"), func(ctx SpecContext) {
 				said := install(ctx, b.installer, leap.to(), inPlace())
-				Expect(said).To(ContainSubstring("Istio is being upgraded from %s to %s.", leap.from().Istio, leap.to().Istio), "what istioctl said, which is to warn")
+				Expect(said).To(ContainSubstring("Istio is being upgraded from %s to %s.", spoken(leap.from()), spoken(leap.to())), "what istioctl said, which is to warn")
 				Expect(imageOf(ctx, inPlace())).To(Equal(leap.to().Hub+"/pilot:"+leap.to().Tag), "the image of istiod")
 				b.stay(ctx)
 				b.losesNothing(ctx, "while istiod is replaced")

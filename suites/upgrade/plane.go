@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/yaml"
@@ -27,6 +28,7 @@ var operator []byte
 func before() kindconfig.Release  { return session.Job().Cell.Before }
 func subject() kindconfig.Release { return mesh.Subject(&session.Job().Cell) }
 func after() kindconfig.Release   { return session.Job().Cell.After }
+func control() kindconfig.Release { return session.Job().Cell.Control }
 
 // inPlace is the control plane of the default revision, the same for every release.
 func inPlace() mesh.ControlPlane {
@@ -36,7 +38,22 @@ func inPlace() mesh.ControlPlane {
 // revision is what a release's control plane is called beside others: Istio's documentation makes it of the
 // version.
 func revision(release kindconfig.Release) string {
-	return strings.ReplaceAll(release.Istio, ".", "-")
+	return strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(release.Istio)), "-")
+}
+
+// spoken is a release's version as istioctl prints it where it tells of an upgrade: without the suffix of a build of
+// somebody's own (Istio 1.20, operator/pkg/version, TagToVersionString).
+func spoken(release kindconfig.Release) string {
+	version, err := semver.NewVersion(release.Istio)
+	if err != nil {
+		return release.Istio
+	}
+	return fmt.Sprintf("%d.%d.%d", version.Major(), version.Minor(), version.Patch())
 }
 
 // beside is a release's control plane as a revision of its own.

@@ -72,7 +72,7 @@ var rows = []Row{
 	{ID(StartupProbe), "Sidecars have a startup probe"},
 	{ID(OpenShift), "Installation on OpenShift without the anyuid SCC"},
 	{ID(Istioctl), "istioctl's new abilities"},
-	{ID(Upgrade), "Upgrade from 1.19 in place and by revision"},
+	{ID(Upgrade), "Upgrade from the minor version before, in place and by revision"},
 	{ID(Kubernetes), "Kubernetes 1.25 to 1.28 are supported"},
 	{ID(Invariants), "No crash, no rejected configuration, no unexplained restart"},
 }

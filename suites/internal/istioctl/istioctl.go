@@ -40,9 +40,10 @@ func Subject() Binary {
 	return Binary{Name: "istioctl", Version: cell.Istio, Path: cell.Istioctl}
 }
 
-// Before is the istioctl of the release before the subject's.
+// Before is the istioctl of the control release, which is of before the abilities that specs show. It is pinned apart
+// from the release that upgrades start from.
 func Before() Binary {
-	release := session.Job().Cell.Before
+	release := session.Job().Cell.Control
 	return Binary{Name: "istioctl-" + release.Istio, Version: release.Istio, Path: release.Istioctl}
 }
 

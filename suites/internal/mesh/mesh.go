@@ -150,8 +150,11 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var tail bytes.Buffer
-	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, "install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig,
-		"--filename", file, "--set", "hub="+i.Cell.Hub, "--set", "tag="+i.Cell.Tag, "--readiness-timeout", timing.Rollout().String())
+	arguments := append([]string{
+		"install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig, "--filename", file,
+		"--set", "hub=" + i.Cell.Hub, "--set", "tag=" + i.Cell.Tag, "--readiness-timeout", timing.Rollout().String(),
+	}, manifests(i.Cell)...)
+	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, arguments...)
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(i.Log, &tail), io.MultiWriter(i.Log, &tail)
 	cmd.WaitDelay = time.Second
 

@@ -23,6 +23,9 @@ func Subject(cell *kindconfig.Cell) kindconfig.Release {
 // Of is the same installer for another release, by that release's own istioctl.
 func (i *Installer) Of(release kindconfig.Release) *Installer {
 	cell, other := *i.Cell, *i
+	if release.Istioctl != cell.Istioctl {
+		cell.Charts, cell.ChartsApart = "", false
+	}
 	cell.Istio, cell.Hub, cell.Tag, cell.Istioctl = release.Istio, release.Hub, release.Tag, release.Istioctl
 	other.Cell = &cell
 	return &other
@@ -52,7 +55,8 @@ func (i *Installer) Istioctl(ctx context.Context, arguments ...string) (string, 
 
 // CRDs are the release's own CustomResourceDefinitions, as its installer has them.
 func (i *Installer) CRDs(ctx context.Context) ([]*unstructured.Unstructured, error) {
-	manifest, err := i.Istioctl(ctx, "manifest", "generate", "--set", "profile=empty", "--set", "components.base.enabled=true")
+	arguments := []string{"manifest", "generate", "--set", "profile=empty", "--set", "components.base.enabled=true"}
+	manifest, err := i.Istioctl(ctx, append(arguments, manifests(i.Cell)...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,10 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		},
 		Engine: job.Engine,
 	}
+	if job.Cell.Subject.Name != "" {
+		subject := job.Cell.Subject
+		r.Subject = &subject
+	}
 	for _, image := range job.Cell.Images {
 		r.Images = append(r.Images, reports.Image{
 			Name: image.Name, Reference: image.Reference, Digest: image.Digest,
@@ -177,7 +181,7 @@ func stronger(a, b reports.Level) reports.Level {
 // have run. What the machine was like decides about failures alone: a pass on a starved machine is a pass.
 func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.SpecReport, samples []machine.Sample) {
 	defect := lists.defect(made.ID, job.Cell.Istio)
-	exemption := lists.Exempt(made.ID, &job.Cell)
+	exemption := lists.ExemptionOf(spec, &job.Cell)
 	failed := spec.Failed()
 	if failed {
 		made.Failure = strings.TrimSpace(spec.FailureMessage())
