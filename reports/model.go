@@ -176,6 +176,10 @@ type Spec struct {
 	Row   string `json:"row"`
 	Name  string `json:"name"`
 	State State  `json:"state"`
+	// Since and Until are the first release of Istio that makes the spec's promise and the first one that does not any
+	// more; empty where there is none.
+	Since string `json:"since,omitempty"`
+	Until string `json:"until,omitempty"`
 	// Level is the strongest evidence the spec reaches; empty where it gathered none.
 	Level    Level      `json:"level,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
