@@ -26,7 +26,7 @@ const (
 	StateUndecided State = "undecided"
 	// StateKnownDefect is a spec that failed as the list of the subject's known defects says.
 	StateKnownDefect State = "known-defect"
-	// StateExempt is a spec that the cell cannot show: its proxy, its Kubernetes or the subject's release lacks what it needs.
+	// StateExempt is a spec that the cell cannot show: its proxy, Kubernetes or the subject's release lacks what it needs.
 	StateExempt State = "exempt"
 	StateNotRun State = "not-run"
 )
