@@ -40,7 +40,9 @@ type Job struct {
 	// Serial runs upstream's Gateway API tests one after the other in upstream's order: what qualify
 	// bench measures the lanes against.
 	Serial bool `json:"serial,omitempty"`
-	Cell   Cell `json:"cell"`
+	// EveryPromise runs specs of promises that the subject's release does not make as well, which are exempt otherwise.
+	EveryPromise bool `json:"everyPromise,omitempty"`
+	Cell         Cell `json:"cell"`
 }
 
 // The files of a run's folder that driver and suite share.

@@ -30,6 +30,9 @@ type ListedSpec struct {
 	FullName string   `json:"fullName"`
 	Labels   []string `json:"labels"`
 	Selected bool     `json:"selected"`
+	// Since and Until are the first release with the promise and the first one without it; empty where there is none.
+	Since string `json:"since,omitempty"`
+	Until string `json:"until,omitempty"`
 	// KnownDefect and Exemption stand in the lists for this spec.
 	KnownDefect *ListedEntry `json:"knownDefect,omitempty"`
 	Exemption   *ListedEntry `json:"exemption,omitempty"`

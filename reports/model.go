@@ -30,7 +30,7 @@ const (
 	StateUndecided State = "undecided"
 	// StateKnownDefect is a spec that failed as the list of the subject's known defects says.
 	StateKnownDefect State = "known-defect"
-	// StateExempt is a spec that the proxy under test cannot show.
+	// StateExempt is a spec that the cell cannot show: its proxy, Kubernetes or the subject's release lacks what it needs.
 	StateExempt State = "exempt"
 	StateNotRun State = "not-run"
 )
@@ -182,6 +182,10 @@ type Spec struct {
 	Row   string `json:"row"`
 	Name  string `json:"name"`
 	State State  `json:"state"`
+	// Since and Until are the first release of Istio that makes the spec's promise and the first one that does not any
+	// more; empty where there is none.
+	Since string `json:"since,omitempty"`
+	Until string `json:"until,omitempty"`
 	// Level is the strongest evidence the spec reaches; empty where it gathered none.
 	Level    Level      `json:"level,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`

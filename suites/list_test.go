@@ -34,8 +34,11 @@ func listing(lists *results.Lists, report Report) *kindconfig.Listing {
 		if !ok || spec.LeafNodeType != types.NodeTypeIt {
 			continue
 		}
+		// Collect has made a problem of labels that name no release.
+		span, _ := specs.SpanOf(spec.Labels())
 		listed := kindconfig.ListedSpec{
-			ID: results.SpecID(spec), Name: spec.LeafNodeText, FullName: spec.FullText(), Labels: specs.WithoutID(spec.Labels()),
+			Since: span.Since, Until: span.Until,
+			ID: results.SpecID(spec), Name: spec.LeafNodeText, FullName: spec.FullText(), Labels: specs.Shown(spec.Labels()),
 			Selected: !spec.State.Is(types.SpecStateSkipped | types.SpecStatePending),
 		}
 		for _, d := range lists.KnownDefects {

@@ -24,6 +24,7 @@ import (
 	"mesh-conformance/suites/internal/match"
 	"mesh-conformance/suites/internal/results"
 	"mesh-conformance/suites/internal/session"
+	"mesh-conformance/suites/internal/spec"
 	"mesh-conformance/suites/internal/timing"
 
 	// The features.
@@ -133,6 +134,9 @@ var _ = BeforeEach(func() {
 	report := CurrentSpecReport()
 	if exemption := lists.ExemptionOf(report, &session.Job().Cell); exemption != nil {
 		Skip(exemption.Reason)
+	}
+	if reason, is := spec.Exempt(session.Job(), report.Labels()); is {
+		Skip(reason)
 	}
 })
 

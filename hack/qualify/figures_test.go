@@ -19,7 +19,7 @@ import (
 )
 
 func test(name string, start, seconds float64, state reports.State) reports.Spec {
-	return reports.Spec{ID: "gatewayapi/http/" + name, Row: "gatewayapi/http", Name: name, Start: start, Seconds: seconds, State: state}
+	return reports.Spec{ID: "gatewayapi.http." + name, Row: "gatewayapi/http", Name: name, Start: start, Seconds: seconds, State: state}
 }
 
 func resultsOf(specs ...reports.Spec) *reports.Results {

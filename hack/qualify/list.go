@@ -194,6 +194,12 @@ func specCount(shown, all int) string {
 // marks are what the lists say about a spec.
 func marks(spec kindconfig.ListedSpec) []string {
 	var lines []string
+	if spec.Since != "" {
+		lines = append(lines, "promised since Istio "+spec.Since)
+	}
+	if spec.Until != "" {
+		lines = append(lines, "promised before Istio "+spec.Until+" only")
+	}
 	if d := spec.KnownDefect; d != nil {
 		lines = append(lines, fmt.Sprintf("known defect of Istio %s: %s %s", strings.Join(d.For, ", "), d.Reason, d.Link))
 	}

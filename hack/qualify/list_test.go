@@ -14,7 +14,8 @@ func sampleListing() *kindconfig.Listing {
 	return &kindconfig.Listing{
 		Rows: []kindconfig.ListedRow{
 			{ID: "gatewayapi/mesh", Title: "The mesh tests", Specs: []kindconfig.ListedSpec{
-				{ID: "gatewayapi.mesh.MeshBasic", Name: "MeshBasic: A client reaches a server", Selected: true},
+				{ID: "gatewayapi.mesh.MeshBasic", Name: "MeshBasic: A client reaches a server", Selected: true,
+					Since: "1.20", Until: "1.22"},
 				{ID: "gatewayapi.mesh.MeshPorts", Name: "MeshPorts: A port", Selected: true,
 					KnownDefect: &kindconfig.ListedEntry{Reason: "It fails.", Link: "https://example.com/1", For: []string{"1.20.0", "1.20.1"}}},
 			}},
@@ -33,6 +34,8 @@ func TestListText(t *testing.T) {
 	all.Rows[1].Specs[0].Selected = true
 	want := `gatewayapi/mesh  The mesh tests (2 specs)
 ├─ gatewayapi.mesh.MeshBasic  A client reaches a server
+│      promised since Istio 1.20
+│      promised before Istio 1.22 only
 └─ gatewayapi.mesh.MeshPorts  A port
        known defect of Istio 1.20.0, 1.20.1: It fails. https://example.com/1
 mirroring  Mirrors (1 spec)

@@ -38,6 +38,8 @@ type runOptions struct {
 	budget time.Duration
 	// allowUndecided gives a run without a failed spec exit code 0, although specs are undecided.
 	allowUndecided bool
+	// everyPromise runs specs of promises that the subject's release does not make as well.
+	everyPromise bool
 	// serial runs upstream's tests in one lane, for the bench.
 	serial bool
 }
@@ -81,6 +83,8 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f.StringVar(&o.engine, "engine", engine.ChoiceAuto, "container engine: auto, docker or private")
 	f.IntVar(&o.procs, "procs", defaultProcs, "upper bound of Ginkgo processes that run specs at once; a busy machine gets fewer")
 	f.BoolVar(&o.allowUndecided, "allow-undecided", false, "exit with 0 where no spec failed, although specs are undecided because the machine was starved")
+	f.BoolVar(&o.everyPromise, "every-promise", false,
+		"run specs of promises that the subject's release does not make, too, which are exempt otherwise: they have to fail")
 	f.Float64Var(&o.timeoutFactor, "timeout-factor", 0, "multiply the suite's time limits by this number, from 1 to 10 (default: by the measured slowness of the machine)")
 	addPlaceFlags(cmd, &o.cache, &o.output)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // Its other column, without the flag, is in own.go: each of the two is the other's negative control.
-var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.ExternalName), func() {
+var _ = Describe("With ENABLE_EXTERNAL_NAME_ALIAS, an ExternalName Service", spec.Since("1.20"), Ordered, ContinueOnFailure, SpecPriority(timing.PriorityMedium), Label(catalogue.ExternalName), func() {
 	b := &bed{}
 	evidence.BeforeAll(func(ctx SpecContext) { b.lay(ctx, mesh.Alias(), mesh.OfAlias, mesh.InjectedByAlias) })
 

@@ -61,6 +61,21 @@ var _ = Describe("The metadata of a Gateway", Ordered, ContinueOnFailure, Label(
 		evidence.API("Deployment, pod template and Service", "label %s and annotation %s of Gateway web", team, contact)
 	})
 
+	// "Labels that SHOULD be applied to any resources created in response to this Gateway" (Gateway API,
+	// GatewayInfrastructure). istiod acts on it in the module of 1.21.3, and not in that of 1.20.1.
+	It("in spec.infrastructure is carried to Deployment, pod template and Service",
+		spec.ID("gatewaydeploy.managed.infrastructure-carried"), spec.Since("1.21"), func(ctx SpecContext) {
+			const label, annotation = "example.com/infrastructure-label", "example.com/infrastructure-annotation"
+			gateway.AwaitManaged(ctx, ns, "declared")
+			Eventually(ctx, labelsOf(ns, "declared"), timing.Push(), timing.Poll).Should(
+				HaveEach(HaveKeyWithValue(label, "declared")), "label %s of spec.infrastructure is not everywhere", label)
+			Eventually(ctx, annotationsOf(ns, "declared"), timing.Push(), timing.Poll).Should(
+				HaveEach(HaveKeyWithValue(annotation, "declared")), "annotation %s of spec.infrastructure is not everywhere", annotation)
+			Expect(labelsOf(ns, "web")(ctx)).To(HaveEach(Not(HaveKey(label))), "label %s reached Gateway web, which lacks it", label)
+			evidence.Look(ns, "deployment,service", gateway.ManagedName("declared"))
+			evidence.API("Deployment, pod template and Service", "label %s and annotation %s of spec.infrastructure", label, annotation)
+		})
+
 	It("is followed when it changes", spec.ID("gatewaydeploy.managed.metadata-follows"), func(ctx SpecContext) {
 		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
 			found.Labels[team] = "billing"

@@ -48,33 +48,36 @@ type Row struct {
 	ID string
 	// Title is the promise in one line, as the 1.20 announcement and change notes give it.
 	Title string
+	// Since and Until are the first release of Istio that makes the promise and the first one that does not any more,
+	// for example 1.20; empty where there is none.
+	Since, Until string
 }
 
 // rows is in the order of the reports: the announcement's headline features first.
 // Source: the Istio 1.20 release announcement and its change notes.
 var rows = []Row{
-	{ID(GatewayAPIHTTP), "Gateway API v1.0: HTTP profile, core and extended"},
-	{ID(GatewayAPITLS), "Gateway API v1.0: TLS profile"},
-	{ID(GatewayAPIMesh), "Gateway API v1.0: mesh (GAMMA) tests"},
-	{ID(GatewayAPIBeyondProfiles), "Gateway API v1.0: tests that belong to no profile"},
-	{ID(GatewayDeployManaged), "A Gateway deploys and manages its own proxy"},
-	{ID(GatewayDeployMeshSmoke), "The mesh carries mutual TLS and enforces authorization"},
-	{ID(TargetRefAuthorizationPolicy), "AuthorizationPolicy attaches to a Gateway by targetRef"},
-	{ID(TargetRefRequestAuthentication), "RequestAuthentication attaches to a Gateway by targetRef"},
-	{ID(TargetRefTelemetry), "Telemetry attaches to a Gateway by targetRef"},
-	{ID(TargetRefWasmPlugin), "WasmPlugin attaches to a Gateway by targetRef"},
-	{ID(ExternalName), "ExternalName services are aliases of what they point at"},
-	{ID(FilterOrder), "Envoy filters stand in one order everywhere"},
-	{ID(WasmPlugin), "Wasm plugins of type NETWORK"},
-	{ID(TCPMetadata), "TCP metadata exchange: discovery and its ALPN switch"},
-	{ID(Mirroring), "Traffic is mirrored to several destinations"},
-	{ID(RootRotation), "A plugged root certificate rotates without downtime"},
-	{ID(StartupProbe), "Sidecars have a startup probe"},
-	{ID(OpenShift), "Installation on OpenShift without the anyuid SCC"},
-	{ID(Istioctl), "istioctl's new abilities"},
-	{ID(Upgrade), "Upgrade from the minor version before, in place and by revision"},
-	{ID(Kubernetes), "Kubernetes 1.25 to 1.28 are supported"},
-	{ID(Invariants), "No crash, no rejected configuration, no unexplained restart"},
+	{ID: ID(GatewayAPIHTTP), Title: "Gateway API v1.0: HTTP profile, core and extended"},
+	{ID: ID(GatewayAPITLS), Title: "Gateway API v1.0: TLS profile"},
+	{ID: ID(GatewayAPIMesh), Title: "Gateway API v1.0: mesh (GAMMA) tests"},
+	{ID: ID(GatewayAPIBeyondProfiles), Title: "Gateway API v1.0: tests that belong to no profile"},
+	{ID: ID(GatewayDeployManaged), Title: "A Gateway deploys and manages its own proxy"},
+	{ID: ID(GatewayDeployMeshSmoke), Title: "The mesh carries mutual TLS and enforces authorization"},
+	{ID: ID(TargetRefAuthorizationPolicy), Title: "AuthorizationPolicy attaches to a Gateway by targetRef", Since: "1.20"},
+	{ID: ID(TargetRefRequestAuthentication), Title: "RequestAuthentication attaches to a Gateway by targetRef", Since: "1.20"},
+	{ID: ID(TargetRefTelemetry), Title: "Telemetry attaches to a Gateway by targetRef", Since: "1.20"},
+	{ID: ID(TargetRefWasmPlugin), Title: "WasmPlugin attaches to a Gateway by targetRef", Since: "1.20"},
+	{ID: ID(ExternalName), Title: "ExternalName services are aliases of what they point at"},
+	{ID: ID(FilterOrder), Title: "Envoy filters stand in one order everywhere", Since: "1.20"},
+	{ID: ID(WasmPlugin), Title: "Wasm plugins of type NETWORK", Since: "1.20"},
+	{ID: ID(TCPMetadata), Title: "TCP metadata exchange: discovery and its ALPN switch", Since: "1.20"},
+	{ID: ID(Mirroring), Title: "Traffic is mirrored to several destinations", Since: "1.20"},
+	{ID: ID(RootRotation), Title: "A plugged root certificate rotates without downtime", Since: "1.20"},
+	{ID: ID(StartupProbe), Title: "Sidecars have a startup probe", Since: "1.20"},
+	{ID: ID(OpenShift), Title: "Installation on OpenShift without the anyuid SCC", Since: "1.20"},
+	{ID: ID(Istioctl), Title: "istioctl's new abilities"},
+	{ID: ID(Upgrade), Title: "Upgrade from the minor version before, in place and by revision"},
+	{ID: ID(Kubernetes), Title: "Kubernetes 1.25 to 1.28 are supported"},
+	{ID: ID(Invariants), Title: "No crash, no rejected configuration, no unexplained restart"},
 }
 
 // ID is the row id of a label.

@@ -149,6 +149,7 @@ func specOf(job *kindconfig.Job, lists *Lists, spec types.SpecReport, samples []
 		attach(&made, entry)
 	}
 	judge(&made, job, lists, spec, samples)
+	setSpan(&made, job, spec)
 	return made
 }
 

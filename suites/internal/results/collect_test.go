@@ -33,7 +33,7 @@ func it(text string, state types.SpecState, labels ...string) types.SpecReport {
 
 // called gives a spec a text, and the id that belongs to it.
 func called(report types.SpecReport, text string) types.SpecReport {
-	report.LeafNodeText, report.LeafNodeLabels = text, spec.WithoutID(report.LeafNodeLabels)
+	report.LeafNodeText, report.LeafNodeLabels = text, spec.Shown(report.LeafNodeLabels)
 	if row, ok := catalogue.RowOf(report.LeafNodeLabels); ok {
 		id := catalogue.Label(row.ID) + "." + strings.ReplaceAll(text, " ", "-")
 		report.LeafNodeLabels = append(report.LeafNodeLabels, id)
@@ -238,5 +238,27 @@ func TestARunThatWasNotProvisionedHasOneProblem(t *testing.T) {
 		}}, nil)
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "istiod does not start") {
 		t.Errorf("problems %q", r.Problems)
+	}
+}
+
+func TestSetSpan(t *testing.T) {
+	labels := []string{catalogue.Istioctl, "istioctl.later", "since:1.21"}
+	for name, c := range map[string]struct {
+		state types.SpecState
+		every bool
+		want  reports.State
+	}{
+		"did not run":                         {types.SpecStateSkipped, false, reports.StateExempt},
+		"did not run, though every one is to": {types.SpecStateSkipped, true, reports.StateNotRun},
+		"failed all the same":                 {types.SpecStateFailed, false, reports.StateFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job := job()
+			job.EveryPromise, job.Cell.Subject = c.every, kindconfig.ReleaseSubject("1.20.0")
+			made := specOf(job, &Lists{}, types.SpecReport{LeafNodeLabels: labels, State: c.state}, nil)
+			if made.State != c.want || made.Since != "1.21" || made.State == reports.StateExempt && made.Reason != "promised since 1.21" {
+				t.Errorf("%s since %s, %q, want %s", made.State, made.Since, made.Reason, c.want)
+			}
+		})
 	}
 }

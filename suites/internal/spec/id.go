@@ -27,8 +27,13 @@ func IDOf(labels []string) (id string, ok bool) {
 	return found[0], true
 }
 
-// WithoutID returns the labels of a spec that are not its id.
-func WithoutID(labels []string) []string { return slices.DeleteFunc(slices.Clone(labels), isID) }
+// Shown returns the labels of a spec that listings show: all but its id and what Since and Until add, which have places
+// of their own.
+func Shown(labels []string) []string {
+	return slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
+		return isID(label) || strings.HasPrefix(label, since) || strings.HasPrefix(label, until)
+	})
+}
 
 // isID reports whether a label begins with the label of a row and a dot.
 func isID(label string) bool {
@@ -48,11 +53,14 @@ var (
 
 // Check returns an error where the labels of a spec lack the one id that begins with the label of the spec's row, or
 // where the name in it is not well-formed: lower-case words of letters and digits joined by hyphens, or the ShortName
-// of one of the Gateway API's own tests.
+// of one of the Gateway API's own tests. What Since and Until add has to name a release.
 func Check(labels []string) error {
 	row, ok := catalogue.RowOf(labels)
 	if !ok {
 		return fmt.Errorf("labels %v name no row of the catalogue, or several", labels)
+	}
+	if _, err := SpanOf(labels); err != nil {
+		return err
 	}
 	id, ok := IDOf(labels)
 	if !ok {

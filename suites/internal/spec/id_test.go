@@ -28,10 +28,10 @@ func TestIDOf(t *testing.T) {
 	}
 }
 
-func TestWithoutID(t *testing.T) {
-	labels := []string{catalogue.Mirroring, "mirroring.shares-sidecar", "smoke"}
-	if got := WithoutID(labels); !slices.Equal(got, []string{catalogue.Mirroring, "smoke"}) || len(labels) != 3 || labels[2] != "smoke" {
-		t.Errorf("WithoutID = %v and left %v", got, labels)
+func TestShown(t *testing.T) {
+	labels := []string{catalogue.Mirroring, "mirroring.shares-sidecar", "smoke", "since:1.20", "until:1.22"}
+	if got := Shown(labels); !slices.Equal(got, []string{catalogue.Mirroring, "smoke"}) || len(labels) != 5 || labels[2] != "smoke" {
+		t.Errorf("Shown = %v and left %v", got, labels)
 	}
 }
 
