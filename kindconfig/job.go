@@ -40,7 +40,9 @@ type Job struct {
 	// Serial runs upstream's Gateway API tests one after the other in upstream's order: what qualify
 	// bench measures the lanes against.
 	Serial bool `json:"serial,omitempty"`
-	Cell   Cell `json:"cell"`
+	// Lists are a vendor's own lists, which hold beside those of the suite; nil where none was given.
+	Lists *VendorLists `json:"lists,omitempty"`
+	Cell  Cell         `json:"cell"`
 }
 
 // The files of a run's folder that driver and suite share.

@@ -57,6 +57,9 @@ func (r *Results) Tally() {
 func totalsOf(specs []Spec) Totals {
 	totals := Totals{Total: len(specs)}
 	for _, spec := range specs {
+		if spec.Repaired() == RepairedHere {
+			totals.Repaired++
+		}
 		switch spec.State {
 		case StatePassed:
 			totals.Passed++
