@@ -28,7 +28,7 @@ func TestSample(t *testing.T) {
 func runs() map[string]*Results {
 	return map[string]*Results{"clean": cleanRun(), "troubled": troubledRun(), "filtered": filteredRun(),
 		"empty":     emptyRun(),
-		"undecided": undecidedRun()}
+		"undecided": undecidedRun(), "repaired": repairedRun()}
 }
 
 // brief keeps of each row what did not pass and one spec that did, so that the goldens can be read.

@@ -73,6 +73,10 @@ func TestLoadRefuses(t *testing.T) {
 			`"specs":[{"id":"a/x","row":"a","state":"undecided","doubt":"mood"}]}`, `has the doubt "mood"`},
 		"doubtful pass": {`{"schema":1,` + rows + `,` +
 			`"specs":[{"id":"a/x","row":"a","state":"passed","doubt":"starved"}]}`, `is passed and has the doubt "starved"`},
+		"repair of a failure": {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"failed",` +
+			`"defect":{"affected":"*","severity":"traffic","repaired":"here"}}]}`, `is failed and has the repair "here"`},
+		"unknown repair": {`{"schema":1,` + rows + `,"specs":[{"id":"a/x","row":"a","state":"passed",` +
+			`"defect":{"affected":"*","severity":"traffic","repaired":"maybe"}}]}`, `has the repair "maybe"`},
 		"unknown row": {`{"schema":1,` + rows + `,"specs":[{"id":"b/x","row":"b","state":"passed"}]}`, `unknown row "b"`},
 		"row's state": {`{"schema":1,"rows":[{"id":"a","state":"ok"}]}`, `unknown state "ok"`},
 		"row twice":   {`{"schema":1,"rows":[{"id":"a"},{"id":"a"}]}`, `row "a" is listed twice`},

@@ -37,6 +37,9 @@ type runOptions struct {
 	allowUndecided bool
 	// serial runs upstream's tests in one lane, for the bench.
 	serial bool
+	// knownDefects and exemptions are files of a vendor's own lists; lists is their content, nil where none is named.
+	knownDefects, exemptions string
+	lists                    *kindconfig.VendorLists
 }
 
 func runCommand() *cobra.Command {
@@ -79,6 +82,7 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f.IntVar(&o.procs, "procs", defaultProcs, "upper bound of Ginkgo processes that run specs at once; a busy machine gets fewer")
 	f.BoolVar(&o.allowUndecided, "allow-undecided", false, "exit with 0 where no spec failed, although specs are undecided because the machine was starved")
 	f.Float64Var(&o.timeoutFactor, "timeout-factor", 0, "multiply the suite's time limits by this number, from 1 to 10 (default: by the measured slowness of the machine)")
+	addListFlags(cmd, o)
 	addPlaceFlags(cmd, &o.cache, &o.output)
 }
 
@@ -107,6 +111,9 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 		return "", err
 	}
 	if err := o.check(); err != nil {
+		return "", err
+	}
+	if o.lists, err = kindconfig.LoadVendorLists(o.knownDefects, o.exemptions); err != nil {
 		return "", err
 	}
 	ctx, s, err := enter(ctx, out, o, versions, "Istio "+istio.Version+" on Kubernetes "+kubernetes.Version, diskNeed)
