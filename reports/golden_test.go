@@ -35,8 +35,9 @@ func runs() map[string]*Results {
 func brief(r *Results) *Results {
 	shown := map[string]bool{}
 	r.Specs = slices.DeleteFunc(r.Specs, func(spec Spec) bool {
-		repeated := shown[spec.Row+string(spec.State)]
-		shown[spec.Row+string(spec.State)] = true
+		kind := spec.Row + string(spec.State) + string(spec.Repaired())
+		repeated := shown[kind]
+		shown[kind] = true
 		return repeated
 	})
 	r.Tally()
