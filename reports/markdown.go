@@ -30,6 +30,7 @@ func Markdown(r *Results) []byte {
 		fmt.Fprintf(&b, "Machine: %s\n\n", r.Run.Machine.words())
 	}
 	markdownTotals(&b, r.Totals)
+	markdownSelfCheck(&b, r.SelfCheck)
 	markdownListed(&b, "Repaired", "This build passes specs that the releases it is made from fail.", repairedIn(r, RepairedHere))
 	markdownLines(&b, "Problems of the run", r.Problems)
 	markdownLines(&b, "Causes outside of the build", r.Causes)

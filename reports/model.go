@@ -105,6 +105,8 @@ type Results struct {
 	// Causes are events outside of the build that left specs undecided, one line each with their number. None fails
 	// the run.
 	Causes []string `json:"causes,omitempty"`
+	// SelfCheck is set for a run that was the negative control. The run's verdict is then that of the check.
+	SelfCheck *SelfCheck `json:"selfCheck,omitempty"`
 }
 
 // Run says when and how the specs ran.

@@ -76,6 +76,13 @@ func Summary(w io.Writer, r *Results, dir string, width int) error {
 			add("  %s", oneLine(line, 0))
 		}
 	}
+	if r.SelfCheck != nil {
+		var found []string
+		for _, row := range r.SelfCheck.Findings() {
+			found = append(found, strings.TrimSpace(fmt.Sprintf("%s %s  %s", row.ID, row.Verdict, row.Message)))
+		}
+		tell("Findings of the negative control", found)
+	}
 	list("Repaired", summaryFailures, repairedIn(r, RepairedHere))
 	tell("Problems", r.Problems)
 	tell("Causes outside of the build", r.Causes)

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"mesh-conformance/hack/problem"
 )
 
 // conclusion is the run's verdict in words, the same in every report.
@@ -17,6 +19,16 @@ type conclusion struct {
 }
 
 func conclude(r *Results) conclusion {
+	if r.SelfCheck != nil {
+		end := conclusion{Word: "Negative control failed", Sentence: r.SelfCheck.sentence()}
+		switch err := r.SelfCheck.Verdict(); {
+		case err == nil:
+			end.Word, end.Signable = "Negative control passed", true
+		case problem.IsUndecided(err):
+			end.Word, end.Open = "Negative control undecided", true
+		}
+		return end
+	}
 	totals := totalsOf(r.Specs)
 	if faults := faultsOf(r); len(faults) > 0 {
 		return conclusion{Word: "Failed", Sentence: sentence(slices.Concat(repairsOf(totals), faults, besides(totals)))}
