@@ -16,7 +16,7 @@ CELL := $(if $(K8S),--kubernetes=$(K8S)) $(if $(ISTIO),--istio=$(ISTIO))
 help: ## list the targets
 	@echo "mesh-conformance: does this Istio 1.20 build keep the release's promises?"
 	@echo
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  K8S=1.28 ISTIO=1.20.1 choose the cell (make matrix: K8S=1.25,1.28); ARGS="..." adds flags of `qualify run`.'
 	@echo '  On a slow machine: make conformance ARGS="--budget=60m" runs the set smoke where the whole suite would take longer.'
@@ -52,6 +52,10 @@ report: $(QUALIFY) ## render the reports of the newest run again
 .PHONY: bench
 bench: $(QUALIFY) ## time the Gateway API lanes against upstream's own serial run
 	@$(QUALIFY) bench $(CELL) $(ARGS)
+
+.PHONY: selfcheck-release
+selfcheck-release: $(QUALIFY) ## run every spec on an older release and show that exactly those of later promises fail
+	@$(QUALIFY) selfcheck-release $(CELL) $(ARGS)
 
 .PHONY: test
 test: format vet staticcheck unit ## the project's own tests: no cluster, no root

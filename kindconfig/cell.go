@@ -1,5 +1,7 @@
 package kindconfig
 
+import "slices"
+
 // Image is one image of a cell, as the reports name it.
 type Image struct {
 	Name      string `json:"name"`
@@ -42,6 +44,10 @@ type Cell struct {
 	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version where the pins know it.
 	ProxyFlavour string `json:"proxyFlavour"`
 	ProxyVersion string `json:"proxyVersion"`
+	// ProxyExtensions are the names of the extensions that are compiled into the subject's Envoy and enabled, as its
+	// /server_info lists them in node.extensions, for example envoy.filters.network.metadata_exchange. It is nil as long
+	// as nothing has read them; Lacks then goes by ProxyFlavour.
+	ProxyExtensions []string `json:"proxyExtensions,omitempty"`
 	// Archives are image archives to load into a node that does not carry them.
 	Archives []string `json:"archives,omitempty"`
 	// Istioctl is the subject's own binary.
@@ -67,4 +73,33 @@ type Cell struct {
 	MetalLB        string  `json:"metallb"`
 	GatewayAPICRDs string  `json:"gatewayAPICRDs"`
 	Images         []Image `json:"images"`
+}
+
+// istiosExtensions are the extensions that Istio adds to Envoy, by the names of their factories in istio/proxy,
+// branch release-1.20, source/extensions.
+var istiosExtensions = []string{
+	"envoy.bootstrap.workload_discovery",
+	"envoy.filters.http.istio_stats",
+	"envoy.filters.http.peer_metadata",
+	"envoy.filters.network.istio_stats",
+	"envoy.filters.network.metadata_exchange",
+	"envoy.filters.network.upstream.metadata_exchange",
+	"istio.alpn",
+	"istio_authn",
+}
+
+// Lacks returns those of some extensions that the subject's Envoy does not have, by their names in its /server_info.
+// As long as its extensions have not been read, upstream Envoy lacks those of Istio and no other.
+func (c *Cell) Lacks(extensions []string) []string {
+	var missing []string
+	for _, name := range extensions {
+		there := slices.Contains(c.ProxyExtensions, name)
+		if c.ProxyExtensions == nil {
+			there = c.ProxyFlavour != "upstream" || !slices.Contains(istiosExtensions, name)
+		}
+		if !there {
+			missing = append(missing, name)
+		}
+	}
+	return missing
 }

@@ -42,7 +42,9 @@ type Job struct {
 	Serial bool `json:"serial,omitempty"`
 	// EveryPromise runs specs of promises that the subject's release does not make as well, which are exempt otherwise.
 	EveryPromise bool `json:"everyPromise,omitempty"`
-	Cell         Cell `json:"cell"`
+	// Lists are a vendor's own lists, which hold beside those of the suite; nil where none was given.
+	Lists *VendorLists `json:"lists,omitempty"`
+	Cell  Cell         `json:"cell"`
 }
 
 // The files of a run's folder that driver and suite share.

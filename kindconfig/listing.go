@@ -38,12 +38,15 @@ type ListedSpec struct {
 	Exemption   *ListedEntry `json:"exemption,omitempty"`
 }
 
-// ListedEntry is an entry of a list. For has the versions of the subject, or the flavours of proxy,
-// that it holds for.
+// ListedEntry is an entry of one of the suite's own lists. A known defect has the fields from Affected on (see
+// KnownDefect), an exemption has For: what it holds for, in words.
 type ListedEntry struct {
-	Reason string   `json:"reason"`
-	Link   string   `json:"link"`
-	For    []string `json:"for"`
+	Reason   string   `json:"reason"`
+	Link     string   `json:"link"`
+	For      []string `json:"for,omitempty"`
+	Affected string   `json:"affected,omitempty"`
+	Fixed    string   `json:"fixed,omitempty"`
+	Severity Severity `json:"severity,omitempty"`
 }
 
 // Selected counts the specs that the filters select.

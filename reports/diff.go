@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -21,7 +22,15 @@ func (c Change) Undecided() bool {
 	return c.Before.State == StateUndecided || c.After.State == StateUndecided
 }
 
-// Diff compares two runs of the same cell, in the order of the specs' ids. A spec that one of them did not decide is
+// order puts what the later run repaired first.
+func (c Change) order() int {
+	if c.After.Repaired == RepairedHere {
+		return 0
+	}
+	return 1
+}
+
+// Diff compares two runs of the same cell: first what the later run repaired, then in the order of the specs' ids. A spec that one of them did not decide is
 // listed, even where both did not: see Change.Undecided.
 func Diff(before, after *Results) ([]Change, error) {
 	if before.Cell != after.Cell {
@@ -45,7 +54,9 @@ func Diff(before, after *Results) ([]Change, error) {
 			differing = append(differing, *change)
 		}
 	}
-	slices.SortFunc(differing, func(a, b Change) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(differing, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.order(), b.order()), strings.Compare(a.ID, b.ID))
+	})
 	return differing, nil
 }
 
@@ -74,5 +85,6 @@ func WriteDiff(w io.Writer, changes []Change) error {
 
 // outcomeOfSpec is a spec as matrices and comparisons show it.
 func outcomeOfSpec(spec Spec) SpecOutcome {
-	return SpecOutcome{State: spec.State, Seconds: spec.Seconds, Message: headline(spec), Link: web(spec.Link)}
+	return SpecOutcome{State: spec.State, Seconds: spec.Seconds, Message: headline(spec), Link: web(spec.Link),
+		List: spec.List, Repaired: spec.Repaired()}
 }

@@ -37,6 +37,32 @@ tcpmetadata.labels
 	}
 }
 
+func TestDiffShowsRepairsFirst(t *testing.T) {
+	after := fail(repairedRun(), "gatewayapi/http/HTTPRouteMatching", "another backend responded")
+	changes, err := Diff(cleanRun(), after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := WriteDiff(&out, changes); err != nil {
+		t.Fatal(err)
+	}
+	want := `gatewayapi/mesh/MeshFrontendHostname
+  - known defect  A route by a service's host name does not apply in the consumer's namespace
+  + passed  repaired by this build; releases >=1.20.0 <=1.30.3 fail it: A route by a service's host name does not apply` +
+		` in the consumer's namespace
+gatewayapi/http/HTTPRouteMatching
+  - passed
+  + failed  another backend responded
+invariants/restarts
+  - passed
+  + exempt  The product restarts istiod by itself.
+`
+	if out.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	}
+}
+
 func TestDiffOfUndecidedRuns(t *testing.T) {
 	changes, err := Diff(cleanRun(), fail(undecidedRun(), "invariants.restarts", "istiod restarted"))
 	if err != nil {

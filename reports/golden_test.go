@@ -28,15 +28,16 @@ func TestSample(t *testing.T) {
 func runs() map[string]*Results {
 	return map[string]*Results{"clean": cleanRun(), "troubled": troubledRun(), "filtered": filteredRun(),
 		"empty":     emptyRun(),
-		"undecided": undecidedRun()}
+		"undecided": undecidedRun(), "repaired": repairedRun()}
 }
 
 // brief keeps of each row what did not pass and one spec that did, so that the goldens can be read.
 func brief(r *Results) *Results {
 	shown := map[string]bool{}
 	r.Specs = slices.DeleteFunc(r.Specs, func(spec Spec) bool {
-		repeated := shown[spec.Row+string(spec.State)]
-		shown[spec.Row+string(spec.State)] = true
+		kind := spec.Row + string(spec.State) + string(spec.Repaired())
+		repeated := shown[kind]
+		shown[kind] = true
 		return repeated
 	})
 	r.Tally()

@@ -23,6 +23,8 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"web":       web,
 	"linkText":  linkText,
 	"words":     State.words,
+	"titled":    titled,
+	"defect":    defectWords,
 	"count":     func(s State, n int) string { return s.count(n) },
 	"plural":    plural,
 	"message":   func(s string) string { return oneLine(s, 400) },
@@ -47,11 +49,14 @@ type page struct {
 	Style  template.CSS
 	Script template.JS
 
-	Tallies      []tally
-	Failures     []Spec
-	Undecided    []Spec
-	KnownDefects []Spec
-	Exemptions   []Spec
+	Tallies   []tally
+	Failures  []Spec
+	Undecided []Spec
+	// Repaired are known defects that this build repairs, Since those that a release before it repaired.
+	Repaired     []Spec
+	Since        []Spec
+	KnownDefects []listOf
+	Exemptions   []listOf
 	Promises     []rowView
 	Groups       []rowView
 	Timeline     timeline
@@ -86,8 +91,10 @@ func HTML(r *Results) ([]byte, error) {
 		Tallies:      tallies(r.Totals),
 		Failures:     specsIn(r, StateFailed, StateFlaky),
 		Undecided:    specsIn(r, StateUndecided),
-		KnownDefects: specsIn(r, StateKnownDefect),
-		Exemptions:   specsIn(r, StateExempt),
+		Repaired:     repairedIn(r, RepairedHere),
+		Since:        repairedIn(r, RepairedSince),
+		KnownDefects: byList(specsIn(r, StateKnownDefect)),
+		Exemptions:   byList(specsIn(r, StateExempt)),
 		Promises:     rowViews(r),
 		Timeline:     newTimeline(r),
 	}

@@ -146,7 +146,14 @@ func junitRow(row rowView) junitSuite {
 }
 
 func junitOutput(spec Spec) string {
-	lines := []string{"spec " + spec.ID}
+	var lines []string
+	if repaired := why(spec, 0); spec.State == StatePassed && repaired != "" {
+		lines = append(lines, repaired)
+	}
+	lines = append(lines, "spec "+spec.ID)
+	if spec.List != "" {
+		lines = append(lines, "from the vendor's list "+spec.List)
+	}
 	for _, seen := range spec.Evidence {
 		lines = append(lines, fmt.Sprintf("[%s] %s: %s", seen.Level, seen.Name, seen.Value))
 	}
@@ -160,7 +167,11 @@ func junitOutput(spec Spec) string {
 }
 
 func junitProperties(r *Results) []junitProperty {
-	properties := []junitProperty{
+	var properties []junitProperty
+	for _, spec := range repairedIn(r, RepairedHere) {
+		properties = append(properties, junitProperty{"repaired", spec.ID})
+	}
+	properties = append(properties, []junitProperty{
 		{"run", r.Run.ID},
 		{"command", r.Run.Command},
 		{"filter", r.Run.Filter},
@@ -169,7 +180,7 @@ func junitProperties(r *Results) []junitProperty {
 		{"source", string(r.Cell.Source)},
 		{"proxy", string(r.Cell.Proxy.Flavour) + " " + r.Cell.Proxy.Version},
 		{"engine", r.Engine},
-	}
+	}...)
 	properties = append(properties, junitSubject(r.Subject)...)
 	for _, image := range r.Images {
 		properties = append(properties, junitProperty{"image." + image.Name,

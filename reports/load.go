@@ -103,6 +103,9 @@ func (r *Results) validate() error {
 			return fmt.Errorf("spec %q does not begin with its row %q", spec.ID, spec.Row)
 		case spec.Doubt != "" && (spec.State != StateUndecided || !slices.Contains(doubts, spec.Doubt)):
 			return fmt.Errorf("spec %q is %s and has the doubt %q", spec.ID, spec.State, spec.Doubt)
+		case spec.Defect != nil && spec.Defect.Repaired != "" && spec.Repaired() != RepairedHere &&
+			spec.Repaired() != RepairedSince:
+			return fmt.Errorf("spec %q is %s and has the repair %q", spec.ID, spec.State, spec.Defect.Repaired)
 		case spec.Level != "" && !known(spec.Level):
 			return fmt.Errorf("spec %q has the unknown level %q", spec.ID, spec.Level)
 		}

@@ -62,9 +62,9 @@ func TestLoadRefuses(t *testing.T) {
 	const rows = `"rows":[{"id":"a","title":"A","state":"passed"}]`
 	cases := map[string]struct{ content, want string }{
 		"not JSON":         {`{`, "not valid JSON"},
-		"no schema":        {`{}`, "no schema version, this program reads version 2"},
 		"older schema":     {`{"schema":1,"earlier":true}`, "schema version 1, whose specs have ids made of their sentences"},
 		"newer schema":     {`{"schema":3,"later":true}`, "schema version 3, this program reads version 2"},
+		"no schema":        {`{}`, "no schema version, this program reads version 2"},
 		"unknown field":    {`{"schema":2,"verdict":"fine"}`, `unknown field "verdict"`},
 		"unknown state":    {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a","state":"green"}]}`, `unknown state "green"`},
 		"no state":         {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a"}]}`, `unknown state ""`},
@@ -74,6 +74,10 @@ func TestLoadRefuses(t *testing.T) {
 			`"specs":[{"id":"a.x","row":"a","state":"undecided","doubt":"mood"}]}`, `has the doubt "mood"`},
 		"doubtful pass": {`{"schema":2,` + rows + `,` +
 			`"specs":[{"id":"a.x","row":"a","state":"passed","doubt":"starved"}]}`, `is passed and has the doubt "starved"`},
+		"repair of a failure": {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a","state":"failed",` +
+			`"defect":{"affected":"*","severity":"traffic","repaired":"here"}}]}`, `is failed and has the repair "here"`},
+		"unknown repair": {`{"schema":2,` + rows + `,"specs":[{"id":"a.x","row":"a","state":"passed",` +
+			`"defect":{"affected":"*","severity":"traffic","repaired":"maybe"}}]}`, `has the repair "maybe"`},
 		"unknown row": {`{"schema":2,` + rows + `,"specs":[{"id":"b.x","row":"b","state":"passed"}]}`, `unknown row "b"`},
 		"row's state": {`{"schema":2,"rows":[{"id":"a","state":"ok"}]}`, `unknown state "ok"`},
 		"row twice":   {`{"schema":2,"rows":[{"id":"a"},{"id":"a"}]}`, `row "a" is listed twice`},

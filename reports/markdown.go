@@ -30,12 +30,20 @@ func Markdown(r *Results) []byte {
 		fmt.Fprintf(&b, "Machine: %s\n\n", r.Run.Machine.words())
 	}
 	markdownTotals(&b, r.Totals)
+	markdownSelfCheck(&b, r.SelfCheck)
+	markdownListed(&b, "Repaired", "This build passes specs that the releases it is made from fail.", repairedIn(r, RepairedHere))
 	markdownLines(&b, "Problems of the run", r.Problems)
 	markdownLines(&b, "Causes outside of the build", r.Causes)
 	markdownFailures(&b, "Failures", specsIn(r, StateFailed, StateFlaky))
 	markdownFailures(&b, "Undecided", specsIn(r, StateUndecided))
-	markdownListed(&b, "Known defects", "These fail as listed. None counts as a pass.", specsIn(r, StateKnownDefect))
-	markdownListed(&b, "Exemptions", "This proxy cannot show these.", specsIn(r, StateExempt))
+	for _, part := range byList(specsIn(r, StateKnownDefect)) {
+		markdownListed(&b, titled("Known defects", part.List), "These fail as listed. None counts as a pass.", part.Specs)
+	}
+	markdownListed(&b, "Repaired since earlier releases", "Earlier releases fail these specs; this build passes them.",
+		repairedIn(r, RepairedSince))
+	for _, part := range byList(specsIn(r, StateExempt)) {
+		markdownListed(&b, titled("Exemptions", part.List), "This cell cannot show these.", part.Specs)
+	}
 	if r.Run.Filter == "" {
 		markdownListed(&b, "Not run", "", specsIn(r, StateNotRun))
 	}
@@ -93,12 +101,16 @@ func markdownListed(b *strings.Builder, title, note string, specs []Spec) {
 	if len(specs) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "## %s\n\n", title)
+	fmt.Fprintf(b, "## %s\n\n", text(title))
 	if note != "" {
 		fmt.Fprintf(b, "%s\n\n", note)
 	}
 	for _, spec := range specs {
-		fmt.Fprintf(b, "- **%s** %s  \n  %s", text(oneLine(spec.Name, 0)), code(spec.ID), text(why(spec, markdownWhy)))
+		fmt.Fprintf(b, "- **%s** %s", text(oneLine(spec.Name, 0)), code(spec.ID))
+		if said := defectWords(spec); said != "" {
+			fmt.Fprintf(b, " (%s)", text(said))
+		}
+		fmt.Fprintf(b, "  \n  %s", text(why(spec, markdownWhy)))
 		if link := web(spec.Link); link != "" {
 			fmt.Fprintf(b, " ([%s](%s))", text(linkText(link)), target(link))
 		}

@@ -101,9 +101,13 @@ type MatrixSpec struct {
 type SpecOutcome struct {
 	State   State   `json:"state"`
 	Seconds float64 `json:"seconds"`
-	// Message is the first line of why it did not pass.
+	// Message is the first line of why it did not pass, or how it was repaired.
 	Message string `json:"message,omitempty"`
 	Link    string `json:"link,omitempty"`
+	// List is the vendor's own list that the message is from; empty for the lists of the suite.
+	List string `json:"list,omitempty"`
+	// Repaired says how a spec that passed was repaired.
+	Repaired Repair `json:"repaired,omitempty"`
 }
 
 // Minor is the first two parts of a Kubernetes version: 1.28 of v1.28.15.

@@ -37,14 +37,14 @@ func matrixRun() Run {
 func fail(r *Results, id, message string) *Results {
 	for i := range r.Specs {
 		if spec := &r.Specs[i]; spec.ID == id {
-			spec.State, spec.Failure = StateFailed, message
+			spec.State, spec.Failure, spec.Defect = StateFailed, message, nil
 		}
 	}
 	r.Tally()
 	return r
 }
 
-// matrices are five kinds of matrix, each of the pinned versions.
+// matrices are kinds of matrix, each of the pinned versions.
 func matrices(t *testing.T) map[string]*Matrix {
 	t.Helper()
 	out := map[string]*Matrix{}
@@ -59,6 +59,9 @@ func matrices(t *testing.T) map[string]*Matrix {
 		},
 		"undecided": {outcomeOf(cellOf(undecidedRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
 			outcomeOf(cellOf(cleanRun(), "1.27.4")), outcomeOf(cellOf(cleanRun(), "1.28.15"))},
+		"repaired": {outcomeOf(cellOf(repairedRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
+			outcomeOf(cellOf(repairedRun(), "1.27.4")),
+			outcomeOf(fail(cellOf(repairedRun(), "1.28.15"), "gatewayapi/mesh/MeshFrontendHostname", "no header of a header"))},
 		"partial": {outcomeOf(cellOf(filteredRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
 			{Name: "1.27", Kubernetes: "1.27.4", State: CellLeftOut}, outcomeOf(cellOf(filteredRun(), "1.28.15"))},
 		"aborted": {{Name: "1.25", Kubernetes: "1.25.4", State: CellAborted, Why: "the disk is full"}, {Name: "1.28", Kubernetes: "1.28.15", State: CellNotRun}},

@@ -24,9 +24,13 @@ type matrixPage struct {
 	Changes  []matrixChange
 	Failures []commonSpec
 	// Undecided has of each spec the versions that did not decide it alone.
-	Undecided []undecidedSpec
-	Listed    []commonSpec
-	Promises  []matrixPromise
+	Undecided []partSpec
+	// Repaired has of each spec the versions on which the build repairs it.
+	Repaired []partSpec
+	Listed   []listPart
+	// Since are known defects that a release before this build repaired.
+	Since    []commonSpec
+	Promises []matrixPromise
 }
 
 // matrixColumn is a cell with the shares of its strip.
@@ -75,7 +79,9 @@ func (m *Matrix) HTML() ([]byte, error) {
 		Policy:   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
 		Style:    template.CSS(style),
 		Failures: m.common(StateFailed, StateFlaky),
-		Listed:   m.listed(),
+		Listed:   m.listedParts(),
+		Repaired: m.repaired(),
+		Since:    m.since(),
 	}
 	content.Undecided = m.undecided()
 	switch {

@@ -24,12 +24,16 @@ func (m *Matrix) Markdown() []byte {
 	}
 	b.WriteString("\n\n")
 	m.markdownCells(&b)
+	markdownParts(&b, "Repaired", m.repaired())
 	m.markdownProblems(&b)
 	m.markdownDifferences(&b)
 	m.markdownCommon(&b, "Failed on every version that "+m.having("decided the spec"), m.common(StateFailed, StateFlaky))
-	m.markdownUndecided(&b)
+	markdownParts(&b, "Undecided", m.undecided())
 	m.markdownRows(&b)
-	m.markdownCommon(&b, "Known defects and exemptions", m.listed())
+	for _, part := range m.listedParts() {
+		m.markdownCommon(&b, titled("Known defects and exemptions", part.List), part.Specs)
+	}
+	m.markdownCommon(&b, "Repaired since earlier releases", m.since())
 	markdownSubject(&b, m.Subject)
 	fmt.Fprintf(&b, "Matrix %s", code(m.Run.ID))
 	if m.Run.Command != "" {
@@ -127,12 +131,12 @@ func markdownFindings(b *strings.Builder, spec MatrixSpec, findings []finding) {
 	}
 }
 
-func (m *Matrix) markdownUndecided(b *strings.Builder) {
-	specs := m.undecided()
+// markdownParts are specs with the versions that they came out on in one way.
+func markdownParts(b *strings.Builder, title string, specs []partSpec) {
 	if len(specs) == 0 {
 		return
 	}
-	b.WriteString("## Undecided\n\n")
+	fmt.Fprintf(b, "## %s\n\n", title)
 	for _, spec := range specs {
 		markdownFindings(b, spec.MatrixSpec, spec.Findings)
 	}
@@ -143,7 +147,7 @@ func (m *Matrix) markdownCommon(b *strings.Builder, title string, specs []common
 	if len(specs) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "## %s\n\n", title)
+	fmt.Fprintf(b, "## %s\n\n", text(title))
 	for _, spec := range specs {
 		fmt.Fprintf(b, "- %s **%s** %s  \n  %s", spec.State.glyph(), text(oneLine(spec.Name, 0)), code(spec.ID), text(oneLine(spec.Message, markdownWhy)))
 		if link := web(spec.Link); link != "" {

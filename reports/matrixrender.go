@@ -104,7 +104,24 @@ func (m *Matrix) Summary(w io.Writer, dir string, width int) error {
 		}
 		add("  %s %-8s %-9s %s", cell.State.glyph(), cell.Kubernetes, cell.State.words(), said)
 	}
-	for _, line := range m.Problems {
+	for i, spec := range m.repaired() {
+		if i == 0 {
+			add("")
+			add("Repaired")
+		}
+		if i == summaryFailures {
+			add("  … and %d more in %s", len(m.repaired())-i, fileMatrixMarkdown)
+			break
+		}
+		add("  %s", spec.ID)
+		for _, found := range spec.Findings {
+			add("    %s on %s  %s", found.State.glyph(), enumerate(minorsOf(found.Cells)), found.Message)
+		}
+	}
+	for i, line := range m.Problems {
+		if i == 0 && len(m.repaired()) > 0 {
+			add("")
+		}
 		add("  %s", oneLine(line, 0))
 	}
 	if specs := m.differences(); len(specs) > 0 {

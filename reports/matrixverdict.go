@@ -69,7 +69,7 @@ func (s CellState) words() string {
 
 // conclude is the matrix' verdict in words, the same in every report.
 func (m *Matrix) conclude() conclusion {
-	var said []string
+	said := repairsOf(Totals{Repaired: len(m.repaired())})
 	for _, state := range cellStates {
 		if versions := m.in(state); len(versions) > 0 {
 			said = append(said, state.words()+" on "+enumerate(versions))
@@ -181,20 +181,32 @@ func (m *Matrix) at(columns []int) []MatrixCell {
 	return cells
 }
 
-// undecidedSpec is a spec with the versions that did not decide it.
-type undecidedSpec struct {
+// repaired are the specs that the build repairs on some version with results.
+func (m *Matrix) repaired() []partSpec {
+	var specs []partSpec
+	for _, spec := range m.Specs {
+		here := slices.DeleteFunc(m.findings(spec), func(found finding) bool { return found.Repaired != RepairedHere })
+		if len(here) > 0 {
+			specs = append(specs, partSpec{spec, StatePassed, here})
+		}
+	}
+	return specs
+}
+
+// partSpec is a spec with the versions that it came out on in one way.
+type partSpec struct {
 	MatrixSpec
 	State    State
 	Findings []finding
 }
 
 // undecided are the specs that some version with results did not decide.
-func (m *Matrix) undecided() []undecidedSpec {
-	var specs []undecidedSpec
+func (m *Matrix) undecided() []partSpec {
+	var specs []partSpec
 	for _, spec := range m.Specs {
 		open := slices.DeleteFunc(m.findings(spec), func(found finding) bool { return found.State != StateUndecided })
 		if len(open) > 0 {
-			specs = append(specs, undecidedSpec{spec, StateUndecided, open})
+			specs = append(specs, partSpec{spec, StateUndecided, open})
 		}
 	}
 	return specs
@@ -244,6 +256,31 @@ func (m *Matrix) listed() []commonSpec {
 		specs = append(specs, commonSpec{spec, outcome})
 	}
 	return specs
+}
+
+// listPart are common specs that one list has entries for. List is empty for the lists of the suite.
+type listPart struct {
+	List  string
+	Specs []commonSpec
+}
+
+// listedParts are the listed specs parted by their lists, those of the suite first.
+func (m *Matrix) listedParts() []listPart {
+	var parts []listPart
+	for _, spec := range m.listed() {
+		at := slices.IndexFunc(parts, func(part listPart) bool { return part.List == spec.List })
+		if at < 0 {
+			at, parts = len(parts), append(parts, listPart{List: spec.List})
+		}
+		parts[at].Specs = append(parts[at].Specs, spec)
+	}
+	slices.SortStableFunc(parts, func(a, b listPart) int { return strings.Compare(a.List, b.List) })
+	return parts
+}
+
+// since are the specs that passed on every version with results, and that earlier releases fail.
+func (m *Matrix) since() []commonSpec {
+	return slices.DeleteFunc(m.common(StatePassed), func(spec commonSpec) bool { return spec.Repaired != RepairedSince })
 }
 
 // finding is one way a spec came out, and the versions that it did so on.

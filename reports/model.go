@@ -114,6 +114,8 @@ type Results struct {
 	// Causes are events outside of the build that left specs undecided, one line each with their number. None fails
 	// the run.
 	Causes []string `json:"causes,omitempty"`
+	// SelfCheck is set for a run that was the negative control. The run's verdict is then that of the check.
+	SelfCheck *SelfCheck `json:"selfCheck,omitempty"`
 }
 
 // Run says when and how the specs ran.
@@ -204,6 +206,11 @@ type Spec struct {
 	// Reason and Link explain a known defect, an exemption, an undecided spec or one that did not run.
 	Reason string `json:"reason,omitempty"`
 	Link   string `json:"link,omitempty"`
+	// List is the vendor's own list that Reason and Link are from, as the user named its file; empty for the lists of
+	// the suite.
+	List string `json:"list,omitempty"`
+	// Defect is the entry of a list of known defects that explains the outcome; nil where none does.
+	Defect *Defect `json:"defect,omitempty"`
 	// Diagnostics is a folder below the run's directory.
 	Diagnostics string `json:"diagnostics,omitempty"`
 	Failure     string `json:"failure,omitempty"`
@@ -211,6 +218,42 @@ type Spec struct {
 	// Replay are the commands that repeat the spec by hand.
 	Replay []string `json:"replay,omitempty"`
 }
+
+// Repaired says how a spec that passed was repaired; empty for every other spec.
+func (s Spec) Repaired() Repair {
+	if s.Defect == nil || s.State != StatePassed {
+		return ""
+	}
+	return s.Defect.Repaired
+}
+
+// Defect is an entry of a list of known defects.
+type Defect struct {
+	// Affected are the releases that have the defect, Fixed those that repaired it, separated by commas; Fixed is empty
+	// where unknown.
+	Affected string `json:"affected"`
+	Fixed    string `json:"fixed,omitempty"`
+	// Severity is what a user loses: traffic, security, observability or tooling.
+	Severity string `json:"severity"`
+	// Repaired is set for a spec that passed.
+	Repaired Repair `json:"repaired,omitempty"`
+	// Release is the one of Fixed that repaired the build, Last the last release known to have the defect. Both belong
+	// to RepairedSince; either may be empty.
+	Release string `json:"release,omitempty"`
+	Last    string `json:"last,omitempty"`
+}
+
+// Repair says how a known defect came to pass.
+type Repair string
+
+// The repairs.
+const (
+	// RepairedHere is a defect of the releases that the build is made from, which the build itself repairs: a source
+	// tree or private images.
+	RepairedHere Repair = "here"
+	// RepairedSince is a defect of older releases.
+	RepairedSince Repair = "since"
+)
 
 // Lag is what a spec had to wait for its machine.
 type Lag struct {
@@ -242,6 +285,8 @@ type Totals struct {
 	Exempt      int `json:"exempt"`
 	NotRun      int `json:"notRun"`
 	Total       int `json:"total"`
+	// Repaired counts the passed specs that are RepairedHere.
+	Repaired int `json:"repaired,omitempty"`
 }
 
 // Ran counts the specs that ran, the undecided ones included.

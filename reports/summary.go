@@ -49,12 +49,15 @@ func Summary(w io.Writer, r *Results, dir string, width int) error {
 				break
 			}
 			name := fmt.Sprintf("  %s %s", spec.State.glyph(), spec.ID)
+			if said := defectWords(spec); said != "" && spec.State == StateKnownDefect {
+				name += "  (" + said + ")"
+			}
 			if link := web(spec.Link); link != "" {
 				name += "  " + linkText(link)
 			}
 			add("%s", name)
 			add("    %s", why(spec, 0))
-			if spec.Diagnostics != "" && spec.State != StateKnownDefect {
+			if spec.Diagnostics != "" && spec.State != StateKnownDefect && spec.State != StatePassed {
 				// A path that is cut cannot be opened.
 				lines = append(lines, "    "+filepath.Join(dir, spec.Diagnostics))
 			}
@@ -73,11 +76,22 @@ func Summary(w io.Writer, r *Results, dir string, width int) error {
 			add("  %s", oneLine(line, 0))
 		}
 	}
+	if r.SelfCheck != nil {
+		var found []string
+		for _, row := range r.SelfCheck.Findings() {
+			found = append(found, strings.TrimSpace(fmt.Sprintf("%s %s  %s", row.ID, row.Verdict, row.Message)))
+		}
+		tell("Findings of the negative control", found)
+	}
+	list("Repaired", summaryFailures, repairedIn(r, RepairedHere))
 	tell("Problems", r.Problems)
 	tell("Causes outside of the build", r.Causes)
 	list("Failures", summaryFailures, specsIn(r, StateFailed, StateFlaky))
 	list("Undecided", summaryFailures, specsIn(r, StateUndecided))
-	list("Known defects", summaryListed, specsIn(r, StateKnownDefect))
+	for _, part := range byList(specsIn(r, StateKnownDefect)) {
+		list(titled("Known defects", part.List), summaryListed, part.Specs)
+	}
+	list("Repaired since earlier releases", summaryListed, repairedIn(r, RepairedSince))
 
 	claim := "no Gateway API claim: the run was filtered, incomplete or undecided"
 	if _, ok := outcomes(r); ok {

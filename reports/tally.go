@@ -57,6 +57,9 @@ func (r *Results) Tally() {
 func totalsOf(specs []Spec) Totals {
 	totals := Totals{Total: len(specs)}
 	for _, spec := range specs {
+		if spec.Repaired() == RepairedHere {
+			totals.Repaired++
+		}
 		switch spec.State {
 		case StatePassed:
 			totals.Passed++
@@ -86,6 +89,9 @@ func Verdict(r *Results) error { return VerdictAllowing(r, false) }
 // VerdictAllowing is Verdict; with allowUndecided, undecided specs are no reason against the run as long as some spec
 // was decided.
 func VerdictAllowing(r *Results, allowUndecided bool) error {
+	if r.SelfCheck != nil {
+		return r.SelfCheck.Verdict()
+	}
 	totals := totalsOf(r.Specs)
 	faults := faultsOf(r)
 	switch {

@@ -39,6 +39,56 @@ func TestRowState(t *testing.T) {
 	}
 }
 
+func TestRepairsArePasses(t *testing.T) {
+	r := repairedRun()
+	if r.Totals.Repaired != 1 || r.Totals.Passed+r.Totals.KnownDefect+r.Totals.Exempt != r.Totals.Total {
+		t.Errorf("totals %+v", r.Totals)
+	}
+	if err := Verdict(r); err != nil {
+		t.Errorf("verdict %v", err)
+	}
+	if said := conclude(r).Sentence; !strings.HasPrefix(said, "1 known defect repaired, ") {
+		t.Errorf("it says %q", said)
+	}
+	// A repair is no excuse, and comes first even so.
+	fail(r, "gatewayapi/http/HTTPRouteMatching", "another backend responded")
+	if end := conclude(r); end.Signable || !strings.HasPrefix(end.Sentence, "1 known defect repaired, 1 spec failed") {
+		t.Errorf("it says %q", end.Sentence)
+	}
+}
+
+func TestRepairWords(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec Spec
+		want string
+	}{
+		"by the build": {Spec{State: StatePassed, Defect: &Defect{Affected: ">=1.20.0 <1.20.7", Repaired: RepairedHere}},
+			"repaired by this build; releases >=1.20.0 <1.20.7 fail it"},
+		"by a release": {Spec{State: StatePassed, Defect: &Defect{Repaired: RepairedSince, Release: "1.20.7", Last: "1.20.0"}},
+			"repaired in 1.20.7"},
+		"since a release": {Spec{State: StatePassed, Defect: &Defect{Repaired: RepairedSince, Last: "1.20.1"}},
+			"repaired since 1.20.1"},
+		"failure": {Spec{State: StateFailed, Defect: &Defect{Affected: "*"}}, ""},
+		"pass":    {Spec{State: StatePassed}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := repairWords(c.spec); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestByListPutsTheSuitesFirst(t *testing.T) {
+	parts := byList([]Spec{{ID: "b", List: "b.yaml"}, {ID: "o"}, {ID: "a", List: "a.yaml"}, {ID: "p"}})
+	if len(parts) != 3 || parts[0].List != "" || len(parts[0].Specs) != 2 || parts[1].List != "a.yaml" {
+		t.Errorf("parts %+v", parts)
+	}
+	if got := titled("Exemptions", "a.yaml"); got != "Exemptions from the vendor's list a.yaml" {
+		t.Errorf("title %q", got)
+	}
+}
+
 func TestTally(t *testing.T) {
 	r := &Results{
 		Rows: []Row{{ID: "b", State: StatePassed}, {ID: "a"}},

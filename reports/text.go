@@ -45,12 +45,41 @@ func why(spec Spec, limit int) string {
 		}
 		return "no message was recorded"
 	case StatePassed:
+		if repaired := repairWords(spec); repaired != "" {
+			return oneLine(repaired+": "+spec.Reason, limit)
+		}
 		return ""
 	}
 	if spec.Reason != "" {
 		return oneLine(spec.Reason, limit)
 	}
 	return "no reason was recorded"
+}
+
+// repairWords says how a spec that passed was repaired; empty where it was not.
+func repairWords(spec Spec) string {
+	switch spec.Repaired() {
+	case RepairedHere:
+		return "repaired by this build; releases " + spec.Defect.Affected + " fail it"
+	case RepairedSince:
+		if spec.Defect.Release != "" {
+			return "repaired in " + spec.Defect.Release
+		}
+		return "repaired since " + spec.Defect.Last
+	}
+	return ""
+}
+
+// defectWords says what a user loses by a known defect, and which releases repaired it; empty for a spec that is none.
+func defectWords(spec Spec) string {
+	if spec.Defect == nil {
+		return ""
+	}
+	said := spec.Defect.Severity
+	if spec.Defect.Fixed != "" && spec.State == StateKnownDefect {
+		said += ", repaired in " + spec.Defect.Fixed
+	}
+	return said
 }
 
 // words names a state for a reader.

@@ -3,7 +3,10 @@ package reports
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
+
+	"mesh-conformance/hack/problem"
 )
 
 // conclusion is the run's verdict in words, the same in every report.
@@ -16,11 +19,21 @@ type conclusion struct {
 }
 
 func conclude(r *Results) conclusion {
+	if r.SelfCheck != nil {
+		end := conclusion{Word: "Negative control failed", Sentence: r.SelfCheck.sentence()}
+		switch err := r.SelfCheck.Verdict(); {
+		case err == nil:
+			end.Word, end.Signable = "Negative control passed", true
+		case problem.IsUndecided(err):
+			end.Word, end.Open = "Negative control undecided", true
+		}
+		return end
+	}
 	totals := totalsOf(r.Specs)
 	if faults := faultsOf(r); len(faults) > 0 {
-		return conclusion{Word: "Failed", Sentence: sentence(append(faults, besides(totals)...))}
+		return conclusion{Word: "Failed", Sentence: sentence(slices.Concat(repairsOf(totals), faults, besides(totals)))}
 	}
-	said := []string{fmt.Sprintf("%d of %s passed", totals.Passed, plural(totals.Total, "spec"))}
+	said := append(repairsOf(totals), fmt.Sprintf("%d of %s passed", totals.Passed, plural(totals.Total, "spec")))
 	for _, state := range []State{StateKnownDefect, StateExempt, StateNotRun} {
 		if n := totals.Of(state); n > 0 {
 			said = append(said, state.count(n))
@@ -37,6 +50,14 @@ func conclude(r *Results) conclusion {
 		said = append(said, fmt.Sprintf("%d of %s not tried", untried, plural(len(r.Rows), "promise")))
 	}
 	return conclusion{Signable: true, Word: "Passed", Sentence: sentence(said)}
+}
+
+// repairsOf says how many known defects the build repairs, which comes first.
+func repairsOf(totals Totals) []string {
+	if totals.Repaired == 0 {
+		return nil
+	}
+	return []string{plural(totals.Repaired, "known defect") + " repaired"}
 }
 
 // Seal is the state whose symbol stands beside the verdict.
@@ -126,6 +147,45 @@ func specsIn(r *Results, wanted ...State) []Spec {
 		}
 	}
 	return specs
+}
+
+// repairedIn are the specs that passed and were repaired in one way.
+func repairedIn(r *Results, how Repair) []Spec {
+	var specs []Spec
+	for _, spec := range r.Specs {
+		if spec.Repaired() == how {
+			specs = append(specs, spec)
+		}
+	}
+	return specs
+}
+
+// listOf are specs that one list has entries for. List is empty for the lists of the suite, else the vendor's file.
+type listOf struct {
+	List  string
+	Specs []Spec
+}
+
+// byList parts specs by the lists that explain them, those of the suite first.
+func byList(specs []Spec) []listOf {
+	var parts []listOf
+	for _, spec := range specs {
+		at := slices.IndexFunc(parts, func(part listOf) bool { return part.List == spec.List })
+		if at < 0 {
+			at, parts = len(parts), append(parts, listOf{List: spec.List})
+		}
+		parts[at].Specs = append(parts[at].Specs, spec)
+	}
+	slices.SortStableFunc(parts, func(a, b listOf) int { return strings.Compare(a.List, b.List) })
+	return parts
+}
+
+// titled is a title for the specs of a list.
+func titled(title, list string) string {
+	if list == "" {
+		return title
+	}
+	return title + " from the vendor's list " + oneLine(list, 0)
 }
 
 // subject names the build under test.

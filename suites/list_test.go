@@ -43,7 +43,9 @@ func listing(lists *results.Lists, report Report) *kindconfig.Listing {
 		}
 		for _, d := range lists.KnownDefects {
 			if d.Spec == listed.ID {
-				listed.KnownDefect = &kindconfig.ListedEntry{Reason: d.Reason, Link: d.Link, For: d.Istio}
+				listed.KnownDefect = &kindconfig.ListedEntry{
+					Reason: d.Reason, Link: d.Link, Affected: d.Affected, Fixed: d.Fixed, Severity: d.Severity,
+				}
 			}
 		}
 		for _, e := range lists.Exemptions {

@@ -80,14 +80,15 @@ func TestConformance(t *testing.T) {
 	if lists, err = results.ParseLists(exemptionsYAML, knownDefectsYAML); err != nil {
 		t.Fatal(err)
 	}
-	failure.Know(lists)
 	if *jobPath != "" {
 		job, err := kindconfig.LoadJob(*jobPath)
 		if err != nil {
 			t.Fatal(err)
 		}
+		lists = lists.With(job.Lists)
 		session.Begin(job)
 	}
+	failure.Know(lists)
 	if config, _ := GinkgoConfiguration(); *jobPath == "" && !config.DryRun {
 		t.Skip("the suite runs on a cluster: start it through qualify run")
 	}

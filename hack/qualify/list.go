@@ -201,7 +201,11 @@ func marks(spec kindconfig.ListedSpec) []string {
 		lines = append(lines, "promised before Istio "+spec.Until+" only")
 	}
 	if d := spec.KnownDefect; d != nil {
-		lines = append(lines, fmt.Sprintf("known defect of Istio %s: %s %s", strings.Join(d.For, ", "), d.Reason, d.Link))
+		of := fmt.Sprintf("known defect of Istio %s (%s", d.Affected, d.Severity)
+		if d.Fixed != "" {
+			of += ", repaired in " + d.Fixed
+		}
+		lines = append(lines, fmt.Sprintf("%s): %s %s", of, d.Reason, d.Link))
 	}
 	if e := spec.Exemption; e != nil {
 		lines = append(lines, fmt.Sprintf("exempt on %s: %s %s", strings.Join(e.For, ", "), e.Reason, e.Link))

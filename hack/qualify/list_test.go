@@ -17,11 +17,12 @@ func sampleListing() *kindconfig.Listing {
 				{ID: "gatewayapi.mesh.MeshBasic", Name: "MeshBasic: A client reaches a server", Selected: true,
 					Since: "1.20", Until: "1.22"},
 				{ID: "gatewayapi.mesh.MeshPorts", Name: "MeshPorts: A port", Selected: true,
-					KnownDefect: &kindconfig.ListedEntry{Reason: "It fails.", Link: "https://example.com/1", For: []string{"1.20.0", "1.20.1"}}},
+					KnownDefect: &kindconfig.ListedEntry{Reason: "It fails.", Link: "https://example.com/1", Affected: ">=1.20.0 <1.20.7",
+						Fixed: "1.20.7", Severity: kindconfig.SeverityTraffic}},
 			}},
 			{ID: "mirroring", Title: "Mirrors", Specs: []kindconfig.ListedSpec{
 				{ID: "mirroring.copies", Name: "copies", Selected: false,
-					Exemption: &kindconfig.ListedEntry{Reason: "No filter.", Link: "https://example.com/2", For: []string{"upstream"}}},
+					Exemption: &kindconfig.ListedEntry{Reason: "No filter.", Link: "https://example.com/2", For: []string{"Kubernetes 1.25"}}},
 			}},
 			{ID: "upgrade", Title: "Upgrades"},
 		},
@@ -37,10 +38,10 @@ func TestListText(t *testing.T) {
 │      promised since Istio 1.20
 │      promised before Istio 1.22 only
 └─ gatewayapi.mesh.MeshPorts  A port
-       known defect of Istio 1.20.0, 1.20.1: It fails. https://example.com/1
+       known defect of Istio >=1.20.0 <1.20.7 (traffic, repaired in 1.20.7): It fails. https://example.com/1
 mirroring  Mirrors (1 spec)
 └─ mirroring.copies  copies
-       exempt on upstream: No filter. https://example.com/2
+       exempt on Kubernetes 1.25: No filter. https://example.com/2
 upgrade  Upgrades (no spec yet)
 3 rows, 3 specs
 problem: two specs have the id x
@@ -52,7 +53,7 @@ problem: two specs have the id x
 	filtered.Rows[0].Specs[0].Selected = false
 	want = `gatewayapi/mesh  The mesh tests (1 of 2…
 └─ gatewayapi.mesh.MeshPorts  A port
-       known defect of Istio 1.20.0, 1.…
+       known defect of Istio >=1.20.0 <…
 1 rows, 1 specs
 problem: two specs have the id x
 `

@@ -87,6 +87,9 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if err != nil {
 		return err
 	}
+	if o.lists, err = kindconfig.LoadVendorLists(o.knownDefects, o.exemptions); err != nil {
+		return err
+	}
 	names := make([]string, len(cells))
 	for i, kubernetes := range cells {
 		names[i] = kubernetes.Version

@@ -42,6 +42,9 @@ type runOptions struct {
 	everyPromise bool
 	// serial runs upstream's tests in one lane, for the bench.
 	serial bool
+	// knownDefects and exemptions are files of a vendor's own lists; lists is their content, nil where none is named.
+	knownDefects, exemptions string
+	lists                    *kindconfig.VendorLists
 }
 
 func runCommand() *cobra.Command {
@@ -86,6 +89,7 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f.BoolVar(&o.everyPromise, "every-promise", false,
 		"run specs of promises that the subject's release does not make, too, which are exempt otherwise: they have to fail")
 	f.Float64Var(&o.timeoutFactor, "timeout-factor", 0, "multiply the suite's time limits by this number, from 1 to 10 (default: by the measured slowness of the machine)")
+	addListFlags(cmd, o)
 	addPlaceFlags(cmd, &o.cache, &o.output)
 }
 
@@ -111,6 +115,9 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 	}
 	subject, err := o.subject(ctx, versions)
 	if err != nil {
+		return "", err
+	}
+	if o.lists, err = kindconfig.LoadVendorLists(o.knownDefects, o.exemptions); err != nil {
 		return "", err
 	}
 	ctx, s, err := enter(ctx, out, o, versions, subject, subject.Name+" on Kubernetes "+kubernetes.Version, diskNeed)

@@ -153,8 +153,8 @@ type suite struct {
 }
 
 // prepare builds a cell and, beside it, the suite. A suite that does not compile is reported at once, and builds
-// that are under way end before prepare returns, so that their products are kept. Filters that select nothing end
-// the builds.
+// that are under way end before prepare returns, so that their products are kept. Filters that select nothing, and a
+// vendor's lists that do not fit the suite, end the builds.
 func (s *site) prepare(ctx context.Context, o runOptions, build func(context.Context) error) (made suite, err error) {
 	building, stop := context.WithCancel(ctx)
 	defer stop()
@@ -172,10 +172,20 @@ func (s *site) prepare(ctx context.Context, o runOptions, build func(context.Con
 		err = noSpec(o.focus, o.labels)
 		stop()
 	}
+	if err == nil {
+		if err = s.fits(o, made.listing); err != nil {
+			stop()
+		}
+	}
 	if failed := <-built; err == nil {
 		err = failed
 	}
 	return made, err
+}
+
+// fits is fits of a run's lists, for the build that the run judges.
+func (s *site) fits(o runOptions, listing *kindconfig.Listing) error {
+	return fits(o.lists, s.subject, listing)
 }
 
 // job describes one run of a cell in a folder.
@@ -185,7 +195,7 @@ func (s *site) job(o runOptions, id, minor string, cell *kindconfig.Cell) *kindc
 		Filter: strings.Join(filterArguments("--", o.focus, o.labels), " "), Procs: o.procs, Engine: describeEngine(s.engine),
 		Directory: filepath.Join(s.at.output, filepath.FromSlash(id)), Cluster: clusterPrefix + minor, Network: networkName,
 		Kubeconfig: filepath.Join(s.at.cache, "kubeconfig-"+minor), Lock: lockPath(s.at.cache),
-		Keep: o.keep, Reuse: o.reuse, Serial: o.serial, EveryPromise: o.everyPromise, Cell: *cell,
+		Keep: o.keep, Reuse: o.reuse, Serial: o.serial, EveryPromise: o.everyPromise, Lists: o.lists, Cell: *cell,
 	}
 }
 

@@ -76,7 +76,7 @@ func Dump(ctx context.Context, namespaces []string) {
 	id := results.SpecID(report)
 	attempt := fmt.Sprintf("%s#%d", id, report.NumAttempts)
 	job := session.Job()
-	if taken == attempt || job == nil || lists.FailsAsKnown(report, job.Cell.Istio) {
+	if taken == attempt || job == nil || lists.FailsAsKnown(report, job.Cell.Subject) {
 		return
 	}
 	taken = attempt

@@ -67,6 +67,9 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		tried[made.Row] = true
 		r.Specs = append(r.Specs, made)
 	}
+	if _, err := job.Cell.Subject.Placed(); err != nil && !report.SuiteConfig.DryRun {
+		r.Problems = append(r.Problems, "no entry of a list of known defects could hold: "+err.Error())
+	}
 	r.Causes = causesOf(report, r.Specs)
 	r.Problems = append(r.Problems, faults(lists, report, seen, tried)...)
 	if how, is := greedyBuild(samples); is {
@@ -95,12 +98,12 @@ func faults(lists *Lists, report types.Report, seen, tried map[string]bool) []st
 	}
 	for _, e := range lists.Exemptions {
 		if !seen[e.Spec] {
-			found = append(found, "exemptions.yaml names a spec that does not exist: "+e.Spec)
+			found = append(found, e.ListName()+" names a spec that does not exist: "+e.Spec)
 		}
 	}
 	for _, d := range lists.KnownDefects {
 		if !seen[d.Spec] {
-			found = append(found, "known-defects.yaml names a spec that does not exist: "+d.Spec)
+			found = append(found, d.ListName()+" names a spec that does not exist: "+d.Spec)
 		}
 	}
 	return found
@@ -178,10 +181,12 @@ func stronger(a, b reports.Level) reports.Level {
 	return a
 }
 
-// judge gives the state. A known defect must fail, and fail as it is known to; an exempt spec must not
-// have run. What the machine was like decides about failures alone: a pass on a starved machine is a pass.
+// judge gives the state. On a pinned release, a known defect must fail, and fail as it is known to; on other builds it
+// may also be repaired. An exempt spec must not have run. What the machine was like decides about failures alone: a pass
+// on a starved machine is a pass.
 func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.SpecReport, samples []machine.Sample) {
-	defect := lists.defect(made.ID, job.Cell.Istio)
+	subject := job.Cell.Subject
+	defect, holds := lists.defect(made.ID, subject)
 	exemption := lists.ExemptionOf(spec, &job.Cell)
 	failed := spec.Failed()
 	if failed {
@@ -196,32 +201,61 @@ func judge(made *reports.Spec, job *kindconfig.Job, lists *Lists, spec types.Spe
 	}
 	switch {
 	case exemption != nil && !failed && spec.State != types.SpecStatePassed:
-		made.State, made.Reason, made.Link = reports.StateExempt, exemption.Reason, exemption.Link
+		made.State, made.Reason, made.Link, made.List = reports.StateExempt, exemption.Reason, exemption.Link, exemption.List
 	case spec.State == types.SpecStateSkipped, spec.State == types.SpecStatePending, spec.State == types.SpecStateInvalid:
 		made.State = reports.StateNotRun
 		if spec.Failure.Message != "" {
 			made.Reason = spec.Failure.Message
 		}
 	case failed:
-		found := JudgeFailure(spec, samples, restartsBefore(spec), lists.FailsAsKnown(spec, job.Cell.Istio))
+		found := JudgeFailure(spec, samples, restartsBefore(spec), holds && failsAs(spec, defect))
 		made.State, made.Doubt = found.State, found.Doubt
 		switch {
 		case found.State == reports.StateKnownDefect:
-			made.Reason, made.Link = defect.Reason, defect.Link
+			explain(made, defect)
 		case found.State == reports.StateUndecided:
 			made.Reason = found.Reason
 		case found.Reason != "":
 			made.Failure = found.Reason + "\n\n" + made.Failure
+		case defect != nil && !holds && failsAs(spec, defect):
+			explain(made, defect)
+			made.Failure = defect.Outside(subject) + "\n\n" + made.Failure
 		}
-	case defect != nil:
+	case holds && subject.Pinned:
+		explain(made, defect)
 		made.State = reports.StateFailed
-		made.Failure = "known-defects.yaml lists this spec for Istio " + job.Cell.Istio + ", but it passed: remove the entry or correct its versions"
-		made.Link = defect.Link
+		made.Failure = fmt.Sprintf("%s lists this spec for Istio %s, but it passed on %s: remove the entry or correct its "+
+			"versions", defect.ListName(), defect.Affected, subject.Base)
 	case spec.NumAttempts > 1:
 		made.State = reports.StateFlaky
 	default:
 		made.State = reports.StatePassed
+		if repaired := repairOf(defect, holds, subject); repaired != "" {
+			explain(made, defect)
+			made.Defect.Repaired = repaired
+			if repaired == reports.RepairedSince {
+				made.Defect.Release, made.Defect.Last = defect.FixedBefore(subject), defect.LastBefore(subject)
+			}
+		}
 	}
+}
+
+// repairOf says how a spec that passed on a build was repaired; empty where no entry lists it, or the build is older
+// than the range of the entry. holds says that the build is in the range, where no list has to be right.
+func repairOf(defect *kindconfig.KnownDefect, holds bool, subject kindconfig.Subject) reports.Repair {
+	switch {
+	case holds:
+		return reports.RepairedHere
+	case defect != nil && (defect.FixedBefore(subject) != "" || defect.LastBefore(subject) != ""):
+		return reports.RepairedSince
+	}
+	return ""
+}
+
+// explain records the entry of a spec.
+func explain(made *reports.Spec, defect *kindconfig.KnownDefect) {
+	made.Reason, made.Link, made.List = defect.Reason, defect.Link, defect.List
+	made.Defect = &reports.Defect{Affected: defect.Affected, Fixed: defect.Fixed, Severity: string(defect.Severity)}
 }
 
 // State is the state of one finished spec, for the display. samples matter for a spec that failed alone.
@@ -230,6 +264,9 @@ func State(job *kindconfig.Job, lists *Lists, spec types.SpecReport, samples []m
 	message := made.Failure
 	if made.State == reports.StateUndecided {
 		message = made.Reason
+	}
+	if made.Repaired() == reports.RepairedHere {
+		message = "repaired: " + made.Reason
 	}
 	return kindconfig.Event{
 		ID: made.ID, Row: made.Row, Name: made.Name, State: string(made.State), Seconds: made.Seconds, Process: made.Process,

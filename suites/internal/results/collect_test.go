@@ -18,7 +18,7 @@ var begun = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func job() *kindconfig.Job {
 	return &kindconfig.Job{Run: "r", Started: begun, Procs: 2, Cell: kindconfig.Cell{
-		Kubernetes: "1.28.15", Istio: "1.20.0", Source: "built", ProxyFlavour: "upstream", ProxyVersion: "1.40.0",
+		Kubernetes: "1.28.15", Istio: "1.20.0", Subject: kindconfig.ReleaseSubject("1.20.0"), Source: "built", ProxyFlavour: "upstream", ProxyVersion: "1.40.0",
 	}}
 }
 
@@ -76,10 +76,11 @@ func TestSpecID(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	const id = "mirroring.copies-the-share"
-	lists := &Lists{
-		KnownDefects: []KnownDefect{{Spec: id, Reason: "known", Link: "l", Istio: []string{"1.20.0"}, Message: "500 of 1000"}},
-	}
-	exempt := &Lists{Exemptions: []Exemption{{Spec: id, Reason: "no filter", Link: "l", Flavours: []string{"upstream"}}}}
+	lists := &Lists{KnownDefects: []kindconfig.KnownDefect{
+		{Spec: id, Reason: "known", Link: "l", Affected: ">=1.20.0 <1.20.7", Fixed: "1.20.7", Message: "500 of 1000"},
+	}}
+	exempt := &Lists{Exemptions: []kindconfig.Exemption{{Spec: id, Reason: "no filter", Link: "l",
+		Extensions: []string{"istio.alpn"}}}}
 	retried := it("copies the share", types.SpecStatePassed, catalogue.Mirroring)
 	retried.NumAttempts = 2
 	panicked := failing("500 of 1000", catalogue.Mirroring)
@@ -114,22 +115,99 @@ func TestJudge(t *testing.T) {
 }
 
 func TestFailsAsKnownBeforeTheStateTells(t *testing.T) {
-	lists := &Lists{KnownDefects: []KnownDefect{
-		{Spec: "mirroring.without-a-message", Istio: []string{"1.20.0"}}, {Spec: "mirroring.by-its-message",
-			Istio: []string{"1.20.0"}, Message: "500"},
+	lists := &Lists{KnownDefects: []kindconfig.KnownDefect{
+		{Spec: "mirroring.without-a-message", Affected: "1.20.0"},
+		{Spec: "mirroring.by-its-message", Affected: "1.20.0", Message: "500"},
 	}}
+	subject := kindconfig.ReleaseSubject("1.20.0")
 	for text, want := range map[string]bool{"without a message": false, "by its message": false, "other": false} {
 		// Upstream's tests are diagnosed before Ginkgo is told that they have failed.
-		if got := lists.FailsAsKnown(it(text, types.SpecStateInvalid, catalogue.Mirroring), "1.20.0"); got != want {
+		if got := lists.FailsAsKnown(it(text, types.SpecStateInvalid, catalogue.Mirroring), subject); got != want {
 			t.Errorf("%s: %t", text, got)
+		}
+	}
+	listed := &Lists{KnownDefects: []kindconfig.KnownDefect{
+		{Spec: "mirroring/copies-the-share", Affected: ">=1.20.0 <1.20.7", Message: "500"},
+	}}
+	for version, want := range map[string]bool{"1.20.0": true, "1.20.6": true, "1.20.7": false, "unknown": false} {
+		subject := kindconfig.ReleaseSubject(version)
+		if got := listed.FailsAsKnown(failing("got 500", catalogue.Mirroring), subject); got != want {
+			t.Errorf("%s: %t", version, got)
 		}
 	}
 }
 
-func TestAnotherVersionDoesNotHaveTheDefect(t *testing.T) {
-	lists := &Lists{KnownDefects: []KnownDefect{{Spec: "mirroring.copies-the-share", Reason: "r", Link: "l", Istio: []string{"1.19.0"}}}}
-	if made := specOf(job(), lists, failing("x", catalogue.Mirroring), nil); made.State != reports.StateFailed {
-		t.Errorf("state %s for a defect of another version", made.State)
+func TestJudgeByTheRangeOfADefect(t *testing.T) {
+	const range20, range21 = ">=1.20.0 <1.20.7", ">=1.20.0 <=1.21.3"
+	defect := func(affected, fixed, list string) *Lists {
+		return &Lists{KnownDefects: []kindconfig.KnownDefect{{Spec: "mirroring.copies-the-share", Reason: "r", Link: "l",
+			Affected: affected, Fixed: fixed, Severity: kindconfig.SeverityTraffic, Message: "500 of 1000", List: list}}}
+	}
+	release := kindconfig.ReleaseSubject
+	source := func(base string) kindconfig.Subject {
+		return kindconfig.Subject{Name: "a tree", Version: "1.20-dev", Base: base, Origin: kindconfig.OriginSource}
+	}
+	passes := it("copies the share", types.SpecStatePassed, catalogue.Mirroring)
+	flaky := passes
+	flaky.NumAttempts = 2
+	fails := failing("got 500 of 1000", catalogue.Mirroring)
+	for name, c := range map[string]struct {
+		lists    *Lists
+		subject  kindconfig.Subject
+		spec     types.SpecReport
+		state    reports.State
+		repaired reports.Repair
+		release  string
+		last     string
+		says     string
+	}{
+		"passes on a pinned release of the range": {defect(range20, "1.20.7", ""), release("1.20.1"), passes,
+			reports.StateFailed, "", "", "", "known-defects.yaml lists this spec for Istio >=1.20.0 <1.20.7, but it passed on 1.20.1"},
+		"passes against a vendor's list": {defect(range20, "1.20.7", "acme.yaml"), release("1.20.1"), passes,
+			reports.StateFailed, "", "", "", "acme.yaml lists this spec"},
+		"passes on a tree of the range": {defect(range20, "1.20.7", ""), source("1.20.0"), passes, reports.StatePassed,
+			reports.RepairedHere, "", "", ""},
+		"passes on a tree at the second try": {defect(range20, "1.20.7", ""), source("1.20.0"), flaky, reports.StateFlaky, "",
+			"", "", ""},
+		"passes on a later release": {defect(range20, "1.20.7", ""), release("1.21.3"), passes, reports.StatePassed,
+			reports.RepairedSince, "1.20.7", "1.20.0", ""},
+		"passes beyond what is known": {defect(range21, "", ""), release("1.22.0"), passes, reports.StatePassed,
+			reports.RepairedSince, "", "1.21.3", ""},
+		"passes on an older release": {defect(range20, "1.20.7", ""), release("1.19.0"), passes, reports.StatePassed, "", "",
+			"", ""},
+		"fails on a tree of the range": {defect(range20, "1.20.7", ""), source("1.20.0"), fails, reports.StateKnownDefect, "",
+			"", "", "got 500"},
+		"is back": {defect(range20, "1.20.7", ""), release("1.20.8"), fails, reports.StateFailed, "", "", "",
+			"repaired in 1.20.7: it is back"},
+		"fails beyond what is known": {defect(range21, "", ""), release("1.22.0"), fails, reports.StateFailed, "", "", "",
+			"widen the range"},
+		"fails otherwise on a later release": {defect(range20, "1.20.7", ""), release("1.20.8"),
+			failing("refused", catalogue.Mirroring), reports.StateFailed, "", "", "", "refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := job()
+			run.Cell.Subject = c.subject
+			made := specOf(run, c.lists, c.spec, nil)
+			if made.State != c.state || made.Repaired() != c.repaired || !strings.Contains(made.Failure, c.says) {
+				t.Errorf("it is %s, repaired %q, with %q", made.State, made.Repaired(), made.Failure)
+			}
+			if c.repaired != "" && (made.Defect.Release != c.release || made.Defect.Last != c.last || made.Reason != "r") {
+				t.Errorf("the entry is %+v", made.Defect)
+			}
+		})
+	}
+}
+
+func TestABuildThatIsPlacedNowhereIsAProblem(t *testing.T) {
+	run := job()
+	run.Cell.Subject.Base = "unknown"
+	report := types.Report{EndTime: begun, SpecReports: types.SpecReports{it("a", types.SpecStatePassed, catalogue.Mirroring)}}
+	if all := strings.Join(Collect(run, &Lists{}, report, nil).Problems, "\n"); !strings.Contains(all, "no release") {
+		t.Errorf("problems %q", all)
+	}
+	report.SuiteConfig.DryRun = true
+	if all := strings.Join(Collect(run, &Lists{}, report, nil).Problems, "\n"); strings.Contains(all, "no release") {
+		t.Errorf("problems of a dry run %q", all)
 	}
 }
 
@@ -187,8 +265,8 @@ func TestCollectFindsFaults(t *testing.T) {
 	setup := types.SpecReport{LeafNodeType: types.NodeTypeSynchronizedBeforeSuite, State: types.SpecStateFailed,
 		Failure: types.Failure{Message: "provisioning: no engine"}}
 	lists := &Lists{
-		Exemptions:   []Exemption{{Spec: "mirroring.gone", Reason: "r", Link: "l", Flavours: []string{"istio"}}},
-		KnownDefects: []KnownDefect{{Spec: "upgrade.gone", Reason: "r", Link: "l", Istio: []string{"1.20.0"}}},
+		Exemptions:   []kindconfig.Exemption{{Spec: "mirroring.gone", Reason: "r", Link: "l", List: "acme.yaml"}},
+		KnownDefects: []kindconfig.KnownDefect{{Spec: "upgrade.gone", Reason: "r", Link: "l", Affected: "1.20.0"}},
 	}
 	r := Collect(job(), lists, types.Report{EndTime: begun.Add(time.Minute), SpecReports: types.SpecReports{
 		setup,
@@ -197,7 +275,9 @@ func TestCollectFindsFaults(t *testing.T) {
 		it("b", types.SpecStatePassed),
 	}}, nil)
 	all := strings.Join(r.Problems, "\n")
-	for _, want := range []string{"provisioning: no engine", "two specs have the id mirroring.a", "name no row", "mirroring.gone", "upgrade.gone", "no spec is there for row upgrade"} {
+	for _, want := range []string{"provisioning: no engine", "two specs have the id mirroring.a", "names no row",
+		"acme.yaml names a spec that does not exist: mirroring.gone", "known-defects.yaml names a spec that does not exist: upgrade.gone",
+		"no spec is there for row upgrade"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("problems do not say %q:\n%s", want, all)
 		}
@@ -231,7 +311,7 @@ func TestARunThatWasNotProvisionedHasOneProblem(t *testing.T) {
 		return types.SpecReport{LeafNodeType: types.NodeTypeSynchronizedBeforeSuite, State: types.SpecStateFailed,
 			Failure: types.Failure{Message: message}}
 	}
-	r := Collect(job(), &Lists{KnownDefects: []KnownDefect{{Spec: "upgrade.gone"}}}, types.Report{EndTime: begun,
+	r := Collect(job(), &Lists{KnownDefects: []kindconfig.KnownDefect{{Spec: "upgrade.gone"}}}, types.Report{EndTime: begun,
 		SpecReports: types.SpecReports{
 			setup("provisioning: istiod does not start"),
 			setup("SynchronizedBeforeSuite failed on Ginkgo parallel process #1\nThe first process says why."),

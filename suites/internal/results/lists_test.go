@@ -18,32 +18,35 @@ func TestTheSuitesListsAreWellFormed(t *testing.T) {
 		}
 		return content
 	}
-	if _, err := ParseLists(read("exemptions.yaml"), read("known-defects.yaml")); err != nil {
-		t.Error(err)
+	lists, err := ParseLists(read("exemptions.yaml"), read("known-defects.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range lists.KnownDefects {
+		for _, tried := range []string{"1.20.0", "1.20.1"} {
+			if !d.Holds(kindconfig.ReleaseSubject(tried)) {
+				t.Errorf("%s was seen on %s, which is not in its range %q", d.Spec, tried, d.Affected)
+			}
+		}
+		if d.Holds(kindconfig.ReleaseSubject("1.19.0")) {
+			t.Errorf("%s has a range %q that reaches before the release under test", d.Spec, d.Affected)
+		}
 	}
 }
 
 func TestParseListsRefuses(t *testing.T) {
 	const (
-		exemption = "- {spec: a/b, reason: r, link: l, flavours: [upstream]}\n"
-		defect    = "- {spec: a/c, reason: r, link: l, istio: [1.20.0], message: got 3}\n"
+		exemption = "- {spec: a/b, reason: r, link: l, kubernetes: ['1.25']}\n"
+		defect    = "- {spec: a/c, reason: r, link: l, affected: '>=1.20.0', severity: traffic, message: got 3}\n"
 	)
 	if _, err := ParseLists([]byte(exemption), []byte(defect)); err != nil {
 		t.Fatal(err)
 	}
 	cases := map[string]struct{ exemptions, defects, want string }{
-		"an unknown field":     {exemption, "- {spec: a/c, why: r}\n", "why"},
-		"no reason":            {"- {spec: a/b, link: l, flavours: [upstream]}\n", defect, "a/b"},
-		"no link":              {exemption, "- {spec: a/c, reason: r, istio: [1.20.0]}\n", "a/c"},
-		"nothing it holds for": {"- {spec: a/b, reason: r, link: l}\n", defect, "what it holds for"},
-		"a patch release":      {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25.4]}\n", defect, "1.25.4"},
-		"no message":           {exemption, "- {spec: a/c, reason: r, link: l, istio: [1.20.0]}\n", "lacks a message"},
-		"a blank message": {exemption, "- {spec: a/c, reason: r, link: l, istio: [1.20.0], message: ' '}\n",
-			"lacks a message"},
-		"no version":                {exemption, "- {spec: a/c, reason: r, link: l}\n", "what it holds for"},
-		"a spec in one list twice":  {exemption + exemption, defect, "twice"},
-		"a spec in both lists":      {exemption, "- {spec: a/b, reason: r, link: l, istio: [1.20.0]}\n", "twice"},
-		"something else than lists": {"spec: a/b", defect, "exemptions.yaml"},
+		"a malformed exemption":    {"spec: a/b", defect, "exemptions.yaml"},
+		"a malformed known defect": {exemption, "- {spec: a/c, why: r}\n", "known-defects.yaml"},
+		"a spec in one list twice": {exemption + exemption, defect, "twice"},
+		"a spec in both lists":     {exemption, strings.Replace(defect, "a/c", "a/b", 1), "twice"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -55,37 +58,41 @@ func TestParseListsRefuses(t *testing.T) {
 	}
 }
 
-func TestExempt(t *testing.T) {
-	lists, err := ParseLists([]byte(`
-- {spec: a/proxy, reason: r, link: l, flavours: [upstream]}
-- {spec: a/cluster, reason: r, link: l, kubernetes: ["1.2", "1.25", "1.27"]}
-- {spec: a/either, reason: r, link: l, flavours: [upstream], kubernetes: ["1.25"]}
-`), nil)
-	if err != nil {
-		t.Fatal(err)
+func TestVendorsListsHoldBesideOurs(t *testing.T) {
+	ours := &Lists{
+		Exemptions:   []kindconfig.Exemption{{Spec: "a/exempt", Kubernetes: []string{"1.25"}}},
+		KnownDefects: []kindconfig.KnownDefect{{Spec: "a/both", Affected: ">=1.20.0 <1.20.7"}},
 	}
-	cases := []struct {
-		spec, kubernetes, flavour string
-		want                      bool
+	lists := ours.With(&kindconfig.VendorLists{
+		KnownDefectsFile: "acme.yaml", ExemptionsFile: "acme-exempt.yaml",
+		KnownDefects: []kindconfig.KnownDefect{{Spec: "a/both", Affected: ">=1.20.7"}, {Spec: "a/acme", Affected: "*"}},
+		Exemptions:   []kindconfig.Exemption{{Spec: "a/exempt", Kubernetes: []string{"1.25", "1.28"}}},
+	})
+	for name, c := range map[string]struct {
+		spec, version, list string
+		holds               bool
 	}{
-		{"a/proxy", "1.25.4", "upstream", true},
-		{"a/proxy", "1.25.4", "istio", false},
-		{"a/cluster", "1.25.4", "upstream", true},
-		{"a/cluster", "1.27.4", "istio", true},
-		// A minor is not the beginning of another.
-		{"a/cluster", "1.28.15", "upstream", false},
-		{"a/either", "1.25.4", "istio", true},
-		{"a/either", "1.28.15", "upstream", true},
-		{"a/either", "1.28.15", "istio", false},
-		{"a/none", "1.25.4", "upstream", false},
+		"ours":                   {"a/both", "1.20.0", "known-defects.yaml", true},
+		"theirs out of ours":     {"a/both", "1.20.7", "acme.yaml", true},
+		"theirs alone":           {"a/acme", "1.20.0", "acme.yaml", true},
+		"neither holds, so ours": {"a/both", "1.19.0", "known-defects.yaml", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			entry, holds := lists.defect(c.spec, kindconfig.ReleaseSubject(c.version))
+			if entry == nil || holds != c.holds || entry.ListName() != c.list {
+				t.Errorf("found %+v, which holds is %v", entry, holds)
+			}
+		})
 	}
-	for _, c := range cases {
-		cell := &kindconfig.Cell{Kubernetes: c.kubernetes, ProxyFlavour: c.flavour}
-		if got := lists.Exempt(c.spec, cell) != nil; got != c.want {
-			t.Errorf("%s on Kubernetes %s with the %s proxy: exempt is %v, want %v", c.spec, c.kubernetes, c.flavour, got, c.want)
+	for kubernetes, list := range map[string]string{"1.25.4": "exemptions.yaml", "1.28.15": "acme-exempt.yaml"} {
+		if found := lists.Exempt("a/exempt", &kindconfig.Cell{Kubernetes: kubernetes}); found == nil || found.ListName() != list {
+			t.Errorf("on %s: %+v", kubernetes, found)
 		}
 	}
-	if got, want := strings.Join(lists.Exemptions[2].For(), ", "), "upstream, Kubernetes 1.25"; got != want {
-		t.Errorf("it holds for %q, want %q", got, want)
+	if found := lists.Exempt("a/other", &kindconfig.Cell{Kubernetes: "1.25.4"}); found != nil {
+		t.Errorf("of no entry: %+v", found)
+	}
+	if same := ours.With(nil); len(same.KnownDefects) != 1 || len(same.Exemptions) != 1 {
+		t.Errorf("with no lists: %+v", same)
 	}
 }

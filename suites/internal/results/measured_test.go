@@ -48,8 +48,8 @@ func TestAPassOnAStarvedMachineIsAPass(t *testing.T) {
 
 // TestNoFalseExcuse: what a known defect's message does not tell of is never a known defect.
 func TestNoFalseExcuse(t *testing.T) {
-	lists := &Lists{KnownDefects: []KnownDefect{{Spec: "mirroring.copies-the-share", Reason: "known", Link: "l",
-		Istio: []string{"1.20.0"}, Message: "no mirror log"}}}
+	lists := &Lists{KnownDefects: []kindconfig.KnownDefect{{Spec: "mirroring.copies-the-share", Reason: "known", Link: "l",
+		Affected: ">=1.20.0 <1.20.7", Message: "no mirror log"}}}
 	const known, other = "Timed out after 30.000s.\nno mirror log", "Timed out after 30.000s.\ndeployment echo-v1 is " +
 		"not available"
 	for _, c := range []struct {

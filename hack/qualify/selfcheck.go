@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"reflect"
+
+	"github.com/spf13/cobra"
+
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+	"mesh-conformance/reports"
+)
+
+func selfcheckCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "selfcheck-release [RUN]",
+		Short: "Show on an older release that the suite detects missing promises",
+		Long: "Run the suite on a release that is older than the promises of the suite, and judge the run: exactly the specs of\n" +
+			"later promises have to fail, each with a message of its own. With RUN, a folder or an id, judge a finished run\n" +
+			"instead.\n\n" +
+			"Exit codes: 0 every spec came out as expected, 1 some did not, 2 the command line is wrong, 3 the machine is, or a\n" +
+			"spec has no outcome.",
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return selfcheck(cmd.Context(), cmd.OutOrStdout(), o, args, run)
+		},
+	}
+	addCellFlags(cmd, &o)
+	cmd.Flags().Lookup("istio").Usage = "the older release (default: the pinned negative control)"
+	return cmd
+}
+
+// selfcheck judges a run on the negative control: the one that args name, or one that do makes.
+func selfcheck(ctx context.Context, out io.Writer, o runOptions, args []string, do runner) error {
+	at, err := findPlaces(o.cache, o.output)
+	if err != nil {
+		return err
+	}
+	var dir string
+	if len(args) > 0 {
+		if dir, err = runFolder(at.output, args[0]); err != nil {
+			return err
+		}
+	} else {
+		if reflect.ValueOf(o.asked).IsZero() && o.subjectFile == "" {
+			versions, err := kindconfig.Load()
+			if err != nil {
+				return err
+			}
+			o.asked.Istio = versions.Defaults.Control
+		}
+		o.everyPromise = true
+		// That specs fail is what the check wants; a run without a verdict is none to judge.
+		if dir, err = do(ctx, out, o); err != nil && problem.ExitCode(err) != problem.ExitFailedSpecs &&
+			!problem.IsUndecided(err) {
+			return err
+		}
+	}
+	return judgeControl(out, dir)
+}
+
+// judgeControl adds the judgement to a run's results, renders its reports again and gives the verdict.
+func judgeControl(out io.Writer, dir string) error {
+	found, err := outcomeIn(dir, dir)
+	if err != nil {
+		return err
+	}
+	if found.Results == nil {
+		return problem.Environment("a run without a verdict cannot be judged: "+found.Why, dir, "", nil)
+	}
+	if found.Results.Run.Filter != "" {
+		return problem.Usage("the run was filtered: "+found.Results.Run.Filter, dir, "judge a run of every spec")
+	}
+	if found.Results.SelfCheck, err = reports.JudgeSelfCheck(found.Results, found.Results.Cell.Istio); err != nil {
+		return err
+	}
+	if err := found.Results.Save(filepath.Join(dir, kindconfig.ResultsFile)); err != nil {
+		return problem.Environment("cannot write the judgement", dir, "make it writable", err)
+	}
+	return conclude(out, dir, false)
+}
