@@ -36,19 +36,33 @@ type Cell struct {
 	Source string `json:"source"`
 	// Node is the kind node image's reference in the engine.
 	Node string `json:"node"`
-	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version where the pins know it.
+	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version: what the pins say, until the suite has read both
+	// from the proxy.
 	ProxyFlavour string `json:"proxyFlavour"`
 	ProxyVersion string `json:"proxyVersion"`
+	// ProxyExtensions are the names of the extensions that the subject's Envoy has (node.extensions of /server_info), sorted; nil where they have not been read.
+	ProxyExtensions []string `json:"proxyExtensions,omitempty"`
 	// Archives are image archives to load into a node that does not carry them.
 	Archives []string `json:"archives,omitempty"`
 	// Istioctl is the subject's own binary.
 	Istioctl string `json:"istioctl"`
+	// Charts is the folder of the subject's Helm charts: base, istio-cni, istio-control/istio-discovery. The profiles of
+	// istioctl are in the folder profiles beside it.
+	Charts string `json:"charts,omitempty"`
+	// Install is how control planes of the subject are installed, istioctl or helm; empty is istioctl.
+	Install string `json:"install,omitempty"`
+	// Values is the content of the builder's own installation values (IstioOperator or Helm values in YAML), which is laid
+	// under what the suite sets; empty where there are none.
+	Values string `json:"values,omitempty"`
 	// Hub and Tag of the subject's images.
 	Hub string `json:"hub"`
 	Tag string `json:"tag"`
 	// Before and After are the releases that upgrades to the subject start from, and that it is upgraded to.
 	Before Release `json:"before"`
 	After  Release `json:"after"`
+	// BeforeExtensions and AfterExtensions are those of the Envoys of these two releases, as ProxyExtensions.
+	BeforeExtensions []string `json:"beforeExtensions,omitempty"`
+	AfterExtensions  []string `json:"afterExtensions,omitempty"`
 	// MetalLB is the manifest to install, GatewayAPICRDs the folder of CRDs of the experimental channel.
 	MetalLB        string  `json:"metallb"`
 	GatewayAPICRDs string  `json:"gatewayAPICRDs"`
