@@ -27,7 +27,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		},
 		Cell: reports.Cell{
 			Kubernetes: job.Cell.Kubernetes, Istio: job.Cell.Istio, Source: reports.Source(job.Cell.Source),
-			Proxy: reports.Proxy{Flavour: reports.Flavour(job.Cell.ProxyFlavour), Version: job.Cell.ProxyVersion},
+			Proxy: reports.Proxy{Flavour: reports.Flavour(job.Cell.ProxyFlavour), Version: job.Cell.ProxyVersion, Extensions: job.Cell.ProxyExtensions},
 		},
 		Engine: job.Engine,
 	}

@@ -83,12 +83,19 @@ func WatchDriver(path string, gone func()) error {
 type Facts struct {
 	// GatewayController is the controller name of the subject's GatewayClass, from its status.
 	GatewayController string `json:"gatewayController"`
+	// Proxies are what the Envoys of the subject and of the releases around it said of themselves.
+	Proxies kindconfig.Proxies `json:"proxies"`
 }
 
 var facts Facts
 
-// Learn keeps the facts of the shared cluster for this process.
-func Learn(f Facts) { facts = f }
+// Learn keeps the facts of the shared cluster for this process, and has its job's cell say what was read from the proxies.
+func Learn(f Facts) {
+	facts = f
+	if current != nil {
+		current.Cell.LearnProxies(f.Proxies)
+	}
+}
 
 // Known gives the facts of the shared cluster.
 func Known() Facts { return facts }
