@@ -112,7 +112,7 @@ func sameSubject(a, b Outcome) error {
 	switch {
 	case x.Cell.subject() != y.Cell.subject():
 		return refuse("subjects", x.Cell.subject(), y.Cell.subject())
-	case !x.Cell.Proxy.same(y.Cell.Proxy):
+	case x.Cell.Proxy != y.Cell.Proxy:
 		return refuse("proxies", x.Cell.proxy(), y.Cell.proxy())
 	case x.Run.Filter != y.Run.Filter:
 		return refuse("selections of specs", cmp.Or(x.Run.Filter, "every spec"), cmp.Or(y.Run.Filter, "every spec"))

@@ -2,10 +2,7 @@
 // self-contained HTML page, and the Gateway API conformance reports.
 package reports
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Schema is the version of results.json that this package writes and reads. A field that is only added leaves it as
 // it is: this package reads an older file with the field empty, and an older program rejects a newer file, because
@@ -96,6 +93,9 @@ type Results struct {
 	Run    Run     `json:"run"`
 	Cell   Cell    `json:"cell"`
 	Images []Image `json:"images"`
+	// ProxyExtensions are the names of the extensions that the subject's Envoy has, by its own list, sorted; nil where
+	// they were not read.
+	ProxyExtensions []string `json:"proxyExtensions,omitempty"`
 	// Rows are all promises of the catalogue, in its order, those without specs included.
 	Rows   []Row  `json:"rows"`
 	Specs  []Spec `json:"specs"`
@@ -150,13 +150,6 @@ type Cell struct {
 type Proxy struct {
 	Flavour Flavour `json:"flavour"`
 	Version string  `json:"version"`
-	// Extensions are the names of the extensions that Envoy has, by its own list, sorted; nil where they were not read.
-	Extensions []string `json:"extensions,omitempty"`
-}
-
-// same reports whether two proxies are the same program as far as is known.
-func (p Proxy) same(other Proxy) bool {
-	return p.Flavour == other.Flavour && p.Version == other.Version && slices.Equal(p.Extensions, other.Extensions)
 }
 
 // Image is one container image of the run.

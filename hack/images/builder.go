@@ -136,6 +136,7 @@ func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
 	cell.After.Istioctl = filepath.Join(b.store.path(p.after), "istioctl")
 	cell.MetalLB = filepath.Join(b.store.path(p.metallbFiles), "metallb-native.yaml")
 	cell.GatewayAPICRDs = filepath.Join(b.store.path(p.gatewayCRDs), "experimental")
+	cell.Charts = filepath.Join(b.store.path(p.charts), "charts")
 	if p.archive != nil {
 		cell.Archives = []string{filepath.Join(b.store.path(p.archive), archiveFile)}
 	}

@@ -24,6 +24,7 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 	coredns := p.program("coredns", kubernetes.CoreDNS.Build, time.Minute)
 	pause, err := b.localProgram("pause", "hack/images/pause")
 	p.keep(pause, err)
+	charts := p.charts(istio.Version)
 	kindFiles := p.files(moduleFiles{name: "kind-files", modDir: ".", module: "sigs.k8s.io/kind", paths: []string{"images/base/files"}})
 	if p.err != nil {
 		return nil, p.err
@@ -36,6 +37,7 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 			Before: before.describe(), After: after.describe(),
 		},
 		istioctl: subject.programs, before: before.programs, after: after.programs, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,
+		charts: charts,
 		tools: map[*artifact]apt.Tool{
 			base: mmdebstrap, nodeRoot: mmdebstrap, subject.envoy: pip, before.envoy: pip, after.envoy: pip,
 		},

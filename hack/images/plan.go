@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type plan struct {
 	before, after *artifact
 	metallbFiles  *artifact
 	gatewayCRDs   *artifact
+	// charts of the subject, with istioctl's profiles beside them.
+	charts *artifact
 	// images in the order of the reports.
 	images []*artifact
 	// archive of images for a node that does not carry them, or nil.
@@ -39,7 +42,7 @@ type plan struct {
 
 // wanted are the artifacts a run uses itself, in the order to make them where there is a choice.
 func (p *plan) wanted() []*artifact {
-	wanted := append([]*artifact{p.istioctl, p.before, p.after, p.metallbFiles, p.gatewayCRDs}, p.images...)
+	wanted := append([]*artifact{p.istioctl, p.before, p.after, p.metallbFiles, p.gatewayCRDs, p.charts}, p.images...)
 	wanted = append(wanted, p.node)
 	if p.archive != nil {
 		wanted = append(wanted, p.archive)
@@ -76,6 +79,14 @@ func (p *planner) istio(version string) *artifact {
 func (p *planner) files(m moduleFiles) *artifact {
 	a, err := p.b.moduleFiles(m)
 	return p.keep(a, err)
+}
+
+// charts are the Helm charts of a version and istioctl's profiles, from its module.
+func (p *planner) charts(version string) *artifact {
+	return p.files(moduleFiles{
+		name: "istio-charts-" + version, modDir: filepath.Join("hack", "build", "istio-"+version), module: "istio.io/istio",
+		paths: []string{"manifests/charts", "manifests/profiles"},
+	})
 }
 
 func (p *planner) keep(a *artifact, err error) *artifact {

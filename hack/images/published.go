@@ -30,7 +30,7 @@ func (b *Builder) publishedPlan(ctx context.Context, kubernetes kindconfig.Kuber
 			Before: publishedRelease(before), After: publishedRelease(after),
 		},
 		node: node, istioctl: istioctl, before: p.istio(before.Version), after: p.istio(after.Version),
-		metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,
+		metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs, charts: p.charts(istio.Version),
 	}
 	if p.err != nil {
 		return nil, p.err

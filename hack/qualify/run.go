@@ -37,6 +37,8 @@ type runOptions struct {
 	allowUndecided bool
 	// serial runs upstream's tests in one lane, for the bench.
 	serial bool
+	// installation of the subject's control planes.
+	installation installation
 }
 
 func runCommand() *cobra.Command {
@@ -79,6 +81,7 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f.IntVar(&o.procs, "procs", defaultProcs, "upper bound of Ginkgo processes that run specs at once; a busy machine gets fewer")
 	f.BoolVar(&o.allowUndecided, "allow-undecided", false, "exit with 0 where no spec failed, although specs are undecided because the machine was starved")
 	f.Float64Var(&o.timeoutFactor, "timeout-factor", 0, "multiply the suite's time limits by this number, from 1 to 10 (default: by the measured slowness of the machine)")
+	o.installation.addFlags(cmd)
 	addPlaceFlags(cmd, &o.cache, &o.output)
 }
 
@@ -186,7 +189,10 @@ func sayTo(out io.Writer) func(format string, args ...any) {
 }
 
 // check refuses flag values that could only fail later.
-func (o runOptions) check() error {
+func (o *runOptions) check() error {
+	if err := o.installation.check(); err != nil {
+		return err
+	}
 	if o.procs < 1 {
 		return problem.Usage(fmt.Sprintf("--procs is %d", o.procs), "qualify run", "give 1 or more")
 	}

@@ -164,7 +164,7 @@ func (v *Values) Conflicts() ([]Conflict, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(ofSubject)) {
+	for _, name := range subjectNames() {
 		content, err := parseTree(Operator(name))
 		if err != nil {
 			return nil, fmt.Errorf("suites/controlplane/%s.yaml: %w", name, err)
@@ -210,4 +210,11 @@ func CheckValues(content []byte, where string) error {
 		what += "; likewise " + strings.Join(others, ", ")
 	}
 	return problem.Usage(what, where, "take it out of the file")
+}
+
+// subjectNames lists the files of the subject's control planes, the default one first.
+func subjectNames() []string {
+	names := slices.Sorted(maps.Keys(ofSubject))
+	first := slices.Index(names, "dataplane")
+	return append([]string{"dataplane"}, slices.Delete(names, first, first+1)...)
 }

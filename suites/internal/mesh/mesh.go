@@ -113,6 +113,9 @@ type Installer struct {
 	Client *kube.Client
 	// other says that Cell describes another release than the subject: the builder's values are not its.
 	other bool
+	// istioctlOnly says that istioctl installs, whatever the cell says: what an upgrade by istioctl leads from and to has to
+	// be istioctl's.
+	istioctlOnly bool
 	// Directory keeps the operator files that were applied, for replaying by hand.
 	Directory string
 	Log       io.Writer
@@ -164,11 +167,15 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	limit := 2 * timing.Rollout()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	by, run := controlplane.ByIstioctl, func(out io.Writer) error { return i.istioctlInstall(ctx, file, out) }
+	if i.Cell.Install == controlplane.ByHelm && !i.istioctlOnly {
+		steps, err := helmSteps(plane, operator, i.Cell.Hub, i.Cell.Tag, i.Cell.Charts)
+		if err != nil {
+			return fmt.Errorf("control plane %s: %w", plane.Name, err)
+		}
+		by, run = controlplane.ByHelm, func(out io.Writer) error { return i.helm(ctx, steps, out) }
+	}
 	var tail bytes.Buffer
-	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, "install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig,
-		"--filename", file, "--set", "hub="+i.Cell.Hub, "--set", "tag="+i.Cell.Tag, "--readiness-timeout", timing.Rollout().String())
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(i.Log, &tail), io.MultiWriter(i.Log, &tail)
-	cmd.WaitDelay = time.Second
 
 	// An istiod that will never start says so long before the installer's timeout does.
 	watched := make(chan error, 1)
@@ -176,7 +183,7 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	installed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		installed <- cmd.Run()
+		installed <- run(io.MultiWriter(i.Log, &tail))
 	}()
 	for pending := 2; pending > 0; pending-- {
 		select {
@@ -185,12 +192,12 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 				// It writes until it has ended.
 				cancel()
 				<-ended
-				return problem.FailedSpecs(fmt.Sprintf("istiod of control plane %s: %v; istioctl's last line: %s", plane.Name, err, complaint(tail.String())))
+				return problem.FailedSpecs(fmt.Sprintf("istiod of control plane %s: %v; %s's last line: %s", plane.Name, err, by, complaint(tail.String())))
 			}
 		case err := <-installed:
 			if err != nil {
 				state := i.Client.DeploymentState(ctx, Namespace, plane.Deployment())
-				return problem.FailedSpecs(notInstalled(plane.Name, begun, err, context.Cause(ctx), tail.String(), state).Error())
+				return problem.FailedSpecs(notInstalled(by, plane.Name, begun, err, context.Cause(ctx), tail.String(), state).Error())
 			}
 		}
 	}
@@ -201,10 +208,19 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	return nil
 }
 
-// notInstalled returns the error of an istioctl install that failed. failed is the error of the process, expired why it was
-// killed, nil if it ended by itself. output is what istioctl wrote, state the state of istiod's Deployment.
-func notInstalled(name string, begun time.Time, failed, expired error, output, state string) error {
-	what := "istioctl install of control plane " + name
+// istioctlInstall has the cell's istioctl install a file.
+func (i *Installer) istioctlInstall(ctx context.Context, file string, out io.Writer) error {
+	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, "install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig,
+		"--filename", file, "--set", "hub="+i.Cell.Hub, "--set", "tag="+i.Cell.Tag, "--readiness-timeout", timing.Rollout().String())
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = time.Second
+	return cmd.Run()
+}
+
+// notInstalled returns the error of an installation by istioctl or helm that failed. failed is the error of the process, expired why it was
+// killed, nil if it ended by itself. output is what it wrote, state the state of istiod's Deployment.
+func notInstalled(by, name string, begun time.Time, failed, expired error, output, state string) error {
+	what := by + " install of control plane " + name
 	seen := fmt.Sprintf("%s; its last line: %s", state, complaint(output))
 	switch {
 	case expired != nil:

@@ -24,7 +24,7 @@ func Subject(cell *kindconfig.Cell) kindconfig.Release {
 func (i *Installer) Of(release kindconfig.Release) *Installer {
 	cell, other := *i.Cell, *i
 	cell.Istio, cell.Hub, cell.Tag, cell.Istioctl = release.Istio, release.Hub, release.Tag, release.Istioctl
-	other.Cell, other.other = &cell, release != Subject(i.Cell)
+	other.Cell, other.other, other.istioctlOnly = &cell, release != Subject(i.Cell), true
 	return &other
 }
 

@@ -27,9 +27,9 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		},
 		Cell: reports.Cell{
 			Kubernetes: job.Cell.Kubernetes, Istio: job.Cell.Istio, Source: reports.Source(job.Cell.Source),
-			Proxy: reports.Proxy{Flavour: reports.Flavour(job.Cell.ProxyFlavour), Version: job.Cell.ProxyVersion, Extensions: job.Cell.ProxyExtensions},
+			Proxy: reports.Proxy{Flavour: reports.Flavour(job.Cell.ProxyFlavour), Version: job.Cell.ProxyVersion},
 		},
-		Engine: job.Engine,
+		Engine: job.Engine, ProxyExtensions: job.Cell.ProxyExtensions,
 	}
 	for _, image := range job.Cell.Images {
 		r.Images = append(r.Images, reports.Image{
