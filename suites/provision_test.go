@@ -19,6 +19,7 @@ import (
 	"mesh-conformance/suites/gatewayapi"
 	"mesh-conformance/suites/internal/cluster"
 	"mesh-conformance/suites/internal/diagnose"
+	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/loadbalancer"
 	"mesh-conformance/suites/internal/mesh"
@@ -109,6 +110,11 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 			return problem.FailedSpecs(err.Error())
 		}
 		step("upstream's base resources are applied")
+		// An istiod that deploys no Gateway fails the specs that are about it.
+		if facts.GatewayNameLabel, err = gateway.ReadNameLabel(groupCtx, client); err != nil {
+			step(fmt.Sprintf("the label of gateways is taken for %s: %v", facts.NameLabel(), err))
+		}
+		session.Learn(facts)
 		return nil
 	})
 	if err := group.Wait(); err != nil {

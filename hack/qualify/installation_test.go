@@ -18,7 +18,7 @@ func TestInstallationIsCheckedBeforeAnythingIsInstalled(t *testing.T) {
 	}{
 		"nothing is said":              {},
 		"Helm":                         {by: "helm"},
-		"an unknown installer":         {by: "kustomize", want: `unknown value "kustomize" of --install: qualify run; give one of istioctl, helm`},
+		"an unknown installer":         {by: "kustomize", want: `unknown value "kustomize" of --install (qualify run); give one of istioctl, helm`},
 		"Helm values":                  {by: "helm", content: "pilot: {env: {PILOT_X: \"1\"}}\n"},
 		"an IstioOperator":             {by: "istioctl", content: "kind: IstioOperator\nspec: {meshConfig: {accessLogFile: /dev/stdout}}\n"},
 		"no YAML":                      {by: "istioctl", content: "a: [\n", want: "not YAML"},

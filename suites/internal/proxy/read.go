@@ -132,7 +132,7 @@ func (r *Reader) Remove(ctx context.Context) error { return r.client.DeleteNames
 func ended(pod *corev1.Pod) error {
 	for _, status := range pod.Status.ContainerStatuses {
 		if end := status.State.Terminated; end != nil {
-			return fmt.Errorf("Envoy of %s ended with exit code %d: %s %s", status.Image, end.ExitCode, end.Reason, end.Message)
+			return fmt.Errorf("the Envoy of %s ended with exit code %d: %s %s", status.Image, end.ExitCode, end.Reason, end.Message)
 		}
 	}
 	return nil

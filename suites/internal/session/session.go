@@ -2,6 +2,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -85,7 +86,16 @@ type Facts struct {
 	GatewayController string `json:"gatewayController"`
 	// Proxies are what the Envoys of the subject and of the releases around it said of themselves.
 	Proxies kindconfig.Proxies `json:"proxies"`
+	// GatewayNameLabel is the label by which a managed gateway's Service selects its pods, from such a Service; empty where
+	// istiod made none.
+	GatewayNameLabel string `json:"gatewayNameLabel,omitempty"`
 }
+
+// GatewayNameLabel is how Istio names that label up to 1.21, and how fixtures do.
+const GatewayNameLabel = "istio.io/gateway-name"
+
+// NameLabel is the label of managed gateways in the cluster of these facts.
+func (f Facts) NameLabel() string { return cmp.Or(f.GatewayNameLabel, GatewayNameLabel) }
 
 var facts Facts
 
