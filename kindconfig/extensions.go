@@ -18,8 +18,8 @@ const (
 // IstioExtensions lists the extensions that make an Envoy Istio's own.
 func IstioExtensions() []string {
 	return []string{
-		ExtensionALPN, ExtensionAuthn, ExtensionHTTPStats, ExtensionTCPStats, ExtensionPeerMetadata, ExtensionMetadataExchange,
-		ExtensionUpstreamMetadataExchange, ExtensionWorkloadDiscovery,
+		ExtensionALPN, ExtensionAuthn, ExtensionHTTPStats, ExtensionTCPStats, ExtensionPeerMetadata,
+		ExtensionMetadataExchange, ExtensionUpstreamMetadataExchange, ExtensionWorkloadDiscovery,
 	}
 }
 

@@ -13,7 +13,9 @@ import (
 
 // readProxies asks the Envoys of the subject and of the releases around it what they are, before any control plane is
 // installed. What it returns second removes their pod; it is never nil.
-func readProxies(ctx context.Context, client *kube.Client, cell *kindconfig.Cell) (read kindconfig.Proxies, remove func(context.Context) error, err error) {
+func readProxies(ctx context.Context, client *kube.Client, cell *kindconfig.Cell) (
+	read kindconfig.Proxies, remove func(context.Context) error, err error,
+) {
 	remove = func(context.Context) error { return nil }
 	var images []string
 	var into []*kindconfig.ProxyFacts
@@ -22,7 +24,8 @@ func readProxies(ctx context.Context, client *kube.Client, cell *kindconfig.Cell
 		facts   *kindconfig.ProxyFacts
 	}{{mesh.Subject(cell), &read.Subject}, {cell.Before, &read.Before}, {cell.After, &read.After}} {
 		if of.release.Hub != "" && of.release.Tag != "" {
-			images, into = append(images, of.release.Hub+"/proxyv2:"+of.release.Tag), append(into, of.facts)
+			images = append(images, of.release.Hub+"/proxyv2:"+of.release.Tag)
+			into = append(into, of.facts)
 		}
 	}
 	reader, err := proxy.NewReader(ctx, client, images...)

@@ -27,15 +27,18 @@ type installation struct {
 // addFlags adds the flags of an installation.
 func (i *installation) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&i.valuesFile, "values", "", "file with your own installation values, an IstioOperator or Helm values; the suite lays its own over them")
-	f.StringVar(&i.by, "install", controlplane.ByIstioctl, "what installs the control planes: "+strings.Join(controlplane.Installers(), " or "))
+	f.StringVar(&i.valuesFile, "values", "",
+		"file with your own installation values, an IstioOperator or Helm values; the suite lays its own over them")
+	f.StringVar(&i.by, "install", controlplane.ByIstioctl,
+		"what installs the control planes: "+strings.Join(controlplane.Installers(), " or "))
 }
 
-// check reads the values and refuses, in one line, what cannot be installed: an unknown installer, a file that is neither
-// an IstioOperator nor Helm values, and a value that contradicts what the suite sets.
+// check reads the values and refuses, in one line, what cannot be installed: an unknown installer, a file that is
+// neither an IstioOperator nor Helm values, and a value that contradicts what the suite sets.
 func (i *installation) check() error {
 	if i.by != "" && !slices.Contains(controlplane.Installers(), i.by) {
-		return problem.Usage(fmt.Sprintf("unknown value %q of --install", i.by), "qualify run", "give one of "+strings.Join(controlplane.Installers(), ", "))
+		return problem.Usage(fmt.Sprintf("unknown value %q of --install", i.by), "qualify run",
+			"give one of "+strings.Join(controlplane.Installers(), ", "))
 	}
 	if i.valuesFile == "" {
 		return nil

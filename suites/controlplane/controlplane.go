@@ -111,8 +111,8 @@ func absences() ([]absence, error) {
 	return list, nil
 }
 
-// without gives the parts of an IstioOperator's spec that switch off what the proxies cannot do. A proxy whose extensions
-// were not read is taken for upstream's.
+// without gives the parts of an IstioOperator's spec that switch off what the proxies cannot do. A proxy whose
+// extensions were not read is taken for upstream's.
 func without(cell *kindconfig.Cell, proxies Proxies) ([]tree, error) {
 	var of [][]string
 	switch proxies {
@@ -130,7 +130,9 @@ func without(cell *kindconfig.Cell, proxies Proxies) ([]tree, error) {
 	var specs []tree
 	for _, entry := range list {
 		lacks := func(extensions []string) bool {
-			return slices.ContainsFunc(entry.Extensions, func(needed string) bool { return !slices.Contains(extensions, needed) })
+			return slices.ContainsFunc(entry.Extensions, func(needed string) bool {
+				return !slices.Contains(extensions, needed)
+			})
 		}
 		if slices.ContainsFunc(of, lacks) {
 			specs = append(specs, entry.Spec)

@@ -44,8 +44,8 @@ type Profile func(name string) ([]byte, error)
 // inValues are the profiles whose settings the charts have by default.
 var inValues = []string{"", "default", "minimal"}
 
-// ToHelm translates an IstioOperator into values of Istio's charts. A field that the charts have no counterpart for is an
-// error of usage that names it.
+// ToHelm translates an IstioOperator into values of Istio's charts. A field that the charts have no counterpart for
+// is an error of usage that names it.
 func ToHelm(operator []byte, profile Profile) (*Charts, error) {
 	content, err := parseTree(operator)
 	if err != nil {
@@ -59,7 +59,8 @@ func ToHelm(operator []byte, profile Profile) (*Charts, error) {
 	if !slices.Contains(inValues, name) {
 		text, err := profile(name)
 		if err != nil {
-			return nil, problem.Usage(fmt.Sprintf("the profile %s cannot be read: %v", name, err), "--install helm", "give charts that have it, or install with istioctl")
+			return nil, problem.Usage(fmt.Sprintf("the profile %s cannot be read: %v", name, err), "--install helm",
+				"give charts that have it, or install with istioctl")
 		}
 		below, err := parseTree(text)
 		if err != nil {
@@ -92,7 +93,8 @@ type translation struct {
 
 // without a counterpart.
 func unknown(path string) error {
-	return problem.Usage("spec."+path+" has no counterpart in Istio's Helm charts", "--install helm", "take it out of the values, or install with istioctl")
+	return problem.Usage("spec."+path+" has no counterpart in Istio's Helm charts", "--install helm",
+		"take it out of the values, or install with istioctl")
 }
 
 func (t *translation) charts(spec tree) (*Charts, error) {
@@ -218,7 +220,8 @@ func (t *translation) setting(path, component, key string, value any) error {
 		// The chart writes its own and the given ones into one mapping, where a key may stand once.
 		for _, name := range slices.Sorted(maps.Keys(annotations)) {
 			t.patches = append(t.patches, Patch{
-				Kind: "Deployment", Name: deployment, Path: []string{"spec", "template", "metadata", "annotations", name}, Value: annotations[name],
+				Kind: "Deployment", Name: deployment,
+				Path: []string{"spec", "template", "metadata", "annotations", name}, Value: annotations[name],
 			})
 		}
 	case component == "pilot" && key == "overlays":
@@ -268,7 +271,9 @@ func (t *translation) overlays(path string, value any) error {
 	}
 	for _, overlay := range overlays {
 		for _, patch := range overlay.Patches {
-			t.patches = append(t.patches, Patch{Kind: overlay.Kind, Name: overlay.Name, Path: elements(patch.Path), Value: whole(patch.Value)})
+			t.patches = append(t.patches, Patch{
+				Kind: overlay.Kind, Name: overlay.Name, Path: elements(patch.Path), Value: whole(patch.Value),
+			})
 		}
 	}
 	return nil

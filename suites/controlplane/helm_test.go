@@ -132,7 +132,8 @@ metadata: {name: other}
 	}
 }
 
-// realCharts is the folder of charts of the release that this module requires; the test is skipped where it is not there.
+// realCharts is the folder of charts of the release that this module requires; the test is skipped where it is not
+// there.
 func realCharts(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio").Output()

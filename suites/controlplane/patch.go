@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// PatchManifest applies patches to the objects of a manifest. A patch whose object or path is not there is an error: the
-// chart renders something else than the patch was written for.
+// PatchManifest applies patches to the objects of a manifest. A patch whose object or path is not there is an error:
+// the chart renders something else than the patch was written for.
 func PatchManifest(manifest []byte, patches []Patch) ([]byte, error) {
 	if len(patches) == 0 {
 		return manifest, nil
@@ -58,13 +58,14 @@ func PatchManifest(manifest []byte, patches []Patch) ([]byte, error) {
 		out.Write(document)
 	}
 	if i := slices.Index(done, false); i >= 0 {
-		return nil, fmt.Errorf("the charts render no %s %s, which %s is to be set in", patches[i].Kind, patches[i].Name, strings.Join(patches[i].Path, "."))
+		return nil, fmt.Errorf("the charts render no %s %s, which %s is to be set in",
+			patches[i].Kind, patches[i].Name, strings.Join(patches[i].Path, "."))
 	}
 	return out.Bytes(), nil
 }
 
-// patched sets a value in an object, in place where it can, and returns what the object became. Keys of mappings that are
-// missing are made; an element of a list must be there.
+// patched sets a value in an object, in place where it can, and returns what the object became. Keys of mappings that
+// are missing are made; an element of a list must be there.
 func patched(object any, path []string, value any) (any, error) {
 	if len(path) == 0 {
 		return value, nil

@@ -80,8 +80,8 @@ type Values struct {
 // operatorKind marks a file of values as an IstioOperator.
 const operatorKind = "IstioOperator"
 
-// ParseValues reads installation values: an IstioOperator, told by its kind, or Helm values of the istiod chart. where is
-// the file for messages. Anything else is an error of usage in one line.
+// ParseValues reads installation values: an IstioOperator, told by its kind, or Helm values of the istiod chart.
+// where is the file for messages. Anything else is an error of usage in one line.
 func ParseValues(content []byte, where string) (*Values, error) {
 	decoded, err := parseTree(content)
 	if err != nil {
@@ -97,22 +97,25 @@ func ParseValues(content []byte, where string) (*Values, error) {
 		return &Values{spec: canonical(tree{"values": decoded})}, nil
 	}
 	if kind != operatorKind {
-		return nil, problem.Usage(fmt.Sprintf("the installation values are of apiVersion %v and kind %v", version, kind), where,
+		return nil, problem.Usage(
+			fmt.Sprintf("the installation values are of apiVersion %v and kind %v", version, kind), where,
 			"give an IstioOperator, or Helm values, which have neither")
 	}
 	for key := range decoded {
 		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "spec"}, key) {
-			return nil, problem.Usage(fmt.Sprintf("the IstioOperator has the unknown field %q", key), where, "put settings below spec")
+			return nil, problem.Usage(fmt.Sprintf("the IstioOperator has the unknown field %q", key), where,
+				"put settings below spec")
 		}
 	}
 	spec, ok := decoded["spec"].(tree)
 	if !ok || len(spec) == 0 {
 		return nil, problem.Usage("the IstioOperator has no spec", where, "give it one, or leave out --values")
 	}
-	for field, want := range map[string][]string{"components": {"components"}, "values": {"values"}, "meshConfig": {"meshConfig"}} {
-		if value, found := at(spec, want...); found {
+	for _, field := range []string{"components", "meshConfig", "values"} {
+		if value, found := spec[field]; found {
 			if _, mapping := value.(tree); !mapping {
-				return nil, problem.Usage(fmt.Sprintf("spec.%s of the IstioOperator is %s, which is no mapping", field, shown(value)), where, "correct the file")
+				what := fmt.Sprintf("spec.%s of the IstioOperator is %s, which is no mapping", field, shown(value))
+				return nil, problem.Usage(what, where, "correct the file")
 			}
 		}
 	}
@@ -201,7 +204,8 @@ func CheckValues(content []byte, where string) error {
 		return err
 	}
 	first := found[0]
-	what := fmt.Sprintf("spec.%s is %s in the installation values, and the suite sets %s (control plane %s)", first.Path, first.Theirs, first.Ours, first.Plane)
+	what := fmt.Sprintf("spec.%s is %s in the installation values, and the suite sets %s (control plane %s)",
+		first.Path, first.Theirs, first.Ours, first.Plane)
 	if len(found) > 1 {
 		var others []string
 		for _, conflict := range found[1:] {

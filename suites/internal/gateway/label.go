@@ -14,12 +14,12 @@ import (
 	"mesh-conformance/suites/internal/timing"
 )
 
-// NameLabel is the label by which the subject's istiod has a managed gateway's Service select its pods: what was read from
-// a Service that it made, or the name that Istio has for it up to 1.21 where none was read.
+// NameLabel is the label by which the subject's istiod has a managed gateway's Service select its pods: what was read
+// from a Service that it made, or the name that Istio has for it up to 1.21 where none was read.
 func NameLabel() string { return session.Known().NameLabel() }
 
-// ReadNameLabel waits until istiod has made a Service for any Gateway and returns the label with the Gateway's name in the
-// Service's selector.
+// ReadNameLabel waits until istiod has made a Service for any Gateway and returns the label with the Gateway's name
+// in the Service's selector.
 func ReadNameLabel(ctx context.Context, client *kube.Client) (string, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Push())
@@ -43,8 +43,8 @@ func ReadNameLabel(ctx context.Context, client *kube.Client) (string, error) {
 	return label, nil
 }
 
-// nameLabel finds a Service that a Gateway owns and returns the label of its selector that has the Gateway's name, empty
-// where there is none.
+// nameLabel finds a Service that a Gateway owns and returns the label of its selector that has the Gateway's name,
+// empty where there is none.
 func nameLabel(services []corev1.Service) string {
 	for _, service := range services {
 		for _, owner := range service.OwnerReferences {

@@ -25,7 +25,8 @@ type helmStep struct {
 	chart   string
 	values  map[string]any
 	patches []controlplane.Patch
-	// wait says that everything of the chart has to be ready before the step ends. istiod's Deployment is watched beside it.
+	// wait says that everything of the chart has to be ready before the step ends. istiod's Deployment is watched
+	// beside it.
 	wait bool
 }
 
@@ -48,7 +49,9 @@ func helmSteps(plane ControlPlane, operator []byte, hub, tag, charts string) ([]
 	}
 	var steps []helmStep
 	if translated.Base != nil {
-		steps = append(steps, helmStep{release: "istio-base", namespace: Namespace, chart: "base", values: of(translated.Base)})
+		steps = append(steps, helmStep{
+			release: "istio-base", namespace: Namespace, chart: "base", values: of(translated.Base),
+		})
 	}
 	steps = append(steps, helmStep{
 		release: plane.Deployment(), namespace: Namespace, chart: filepath.Join("istio-control", "istio-discovery"),

@@ -30,8 +30,9 @@ type Reader struct {
 	images    []string
 }
 
-// NewReader starts the Envoy of each image, which the node must have, in one pod of a namespace of its own. The pod needs
-// neither a control plane nor the pod network, so that it can run before both. Remove it when they have been read.
+// NewReader starts the Envoy of each image, which the node must have, in one pod of a namespace of its own. The pod
+// needs neither a control plane nor the pod network, so that it can run before both. Remove it when they have been
+// read.
 func NewReader(ctx context.Context, client *kube.Client, images ...string) (*Reader, error) {
 	begun := time.Now()
 	namespace, err := client.CreateNamespace(ctx, readerPod)
@@ -57,8 +58,8 @@ func NewReader(ctx context.Context, client *kube.Client, images ...string) (*Rea
 	return r, nil
 }
 
-// Facts waits until every Envoy has answered, and gives what each says of itself, in the order of the images. One that does
-// not start is an error with the reason that Kubernetes has.
+// Facts waits until every Envoy has answered, and gives what each says of itself, in the order of the images. One
+// that does not start is an error with the reason that Kubernetes has.
 func (r *Reader) Facts(ctx context.Context) ([]kindconfig.ProxyFacts, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
@@ -132,7 +133,8 @@ func (r *Reader) Remove(ctx context.Context) error { return r.client.DeleteNames
 func ended(pod *corev1.Pod) error {
 	for _, status := range pod.Status.ContainerStatuses {
 		if end := status.State.Terminated; end != nil {
-			return fmt.Errorf("the Envoy of %s ended with exit code %d: %s %s", status.Image, end.ExitCode, end.Reason, end.Message)
+			return fmt.Errorf("the Envoy of %s ended with exit code %d: %s %s",
+				status.Image, end.ExitCode, end.Reason, end.Message)
 		}
 	}
 	return nil
@@ -140,8 +142,8 @@ func ended(pod *corev1.Pod) error {
 
 func containerOf(image int) string { return fmt.Sprintf("envoy-%d", image) }
 
-// pod runs Envoys with nothing but an admin interface. They share the node's network, which is there before the pods' is,
-// and each has a port of its own.
+// pod runs Envoys with nothing but an admin interface. They share the node's network, which is there before the pods'
+// is, and each has a port of its own.
 func pod(namespace string, images []string) *corev1.Pod {
 	var containers []corev1.Container
 	for i, image := range images {
@@ -149,7 +151,8 @@ func pod(namespace string, images []string) *corev1.Pod {
 			Name: containerOf(i), Image: image, ImagePullPolicy: corev1.PullNever,
 			Command: []string{envoyBinary},
 			Args: []string{
-				"--config-yaml", fmt.Sprintf("admin: {address: {socket_address: {address: 127.0.0.1, port_value: %d}}}", adminPort+i),
+				"--config-yaml",
+				fmt.Sprintf("admin: {address: {socket_address: {address: 127.0.0.1, port_value: %d}}}", adminPort+i),
 				"--service-node", readerPod, "--service-cluster", readerPod,
 				// Containers of a pod share the memory by which Envoys would find each other.
 				"--disable-hot-restart", "--concurrency", "1", "--log-level", "error",

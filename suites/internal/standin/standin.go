@@ -47,6 +47,15 @@ func Apply(ctx context.Context, namespace string, proxies ...proxy.Proxy) {
 	}
 }
 
+// TakeOut applies a fixture that takes the filter out of the configuration of proxies with these extensions, unless they
+// have it.
+func TakeOut(ctx context.Context, namespace, fixture string, extensions []string) {
+	GinkgoHelper()
+	if needed(extensions) {
+		kube.Apply(ctx, namespace, fixture)
+	}
+}
+
 // needed reports whether an Envoy with these extensions lacks the filter.
 func needed(extensions []string) bool { return !slices.Contains(extensions, kindconfig.ExtensionAuthn) }
 
