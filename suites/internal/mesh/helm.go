@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"sync"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -66,7 +67,10 @@ func helmSteps(plane ControlPlane, operator []byte, hub, tag, charts string) ([]
 }
 
 // helm installs steps, and upgrades a release that is there already. What Helm says goes to log.
-func (i *Installer) helm(ctx context.Context, steps []helmStep, log io.Writer) error {
+func (i *Installer) helm(ctx context.Context, steps []helmStep, out io.Writer) error {
+	// Helm goes on beside when the context ends, and must not write to what the caller reads then.
+	log := &bounded{out: out}
+	defer log.end()
 	for _, step := range steps {
 		_, _ = fmt.Fprintf(log, "helm install %s %s -n %s\n", step.release, step.chart, step.namespace)
 		if err := i.helmInstall(ctx, step, log); err != nil {
@@ -103,6 +107,29 @@ func (i *Installer) helmInstall(ctx context.Context, step helmStep, log io.Write
 		_, err = upgrade.RunWithContext(ctx, step.release, loaded, step.values)
 	}
 	return err
+}
+
+// bounded passes on what is written to it until its end.
+type bounded struct {
+	sync.Mutex
+	out   io.Writer
+	ended bool
+}
+
+// Write drops what comes after the end.
+func (b *bounded) Write(content []byte) (int, error) {
+	b.Lock()
+	defer b.Unlock()
+	if b.ended {
+		return len(content), nil
+	}
+	return b.out.Write(content)
+}
+
+func (b *bounded) end() {
+	b.Lock()
+	defer b.Unlock()
+	b.ended = true
 }
 
 // patcher changes what a chart renders before Helm applies it (postrender.PostRenderer).
