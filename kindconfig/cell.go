@@ -41,7 +41,8 @@ type Cell struct {
 	NodeSource string `json:"nodeSource"`
 	// Node is the kind node image's reference in the engine.
 	Node string `json:"node"`
-	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version where the pins know it.
+	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version: what the pins say, until the suite has read both
+	// from the proxy.
 	ProxyFlavour string `json:"proxyFlavour"`
 	ProxyVersion string `json:"proxyVersion"`
 	// ProxyExtensions are the names of the extensions that are compiled into the subject's Envoy and enabled, as its
@@ -57,6 +58,11 @@ type Cell struct {
 	Charts string `json:"charts,omitempty"`
 	// ChartsApart means that istioctl has to be given the folder that Charts is in, because it carries other charts.
 	ChartsApart bool `json:"chartsApart,omitempty"`
+	// Install is how control planes of the subject are installed, istioctl or helm; empty is istioctl.
+	Install string `json:"install,omitempty"`
+	// Values is the content of the builder's own installation values (IstioOperator or Helm values in YAML), which is laid
+	// under what the suite sets; empty where there are none.
+	Values string `json:"values,omitempty"`
 	// Hub and Tag of the subject's images.
 	Hub string `json:"hub"`
 	Tag string `json:"tag"`
@@ -64,6 +70,9 @@ type Cell struct {
 	// not exist.
 	Before Release `json:"before,omitzero"`
 	After  Release `json:"after,omitzero"`
+	// BeforeExtensions and AfterExtensions are those of the Envoys of these two releases, as ProxyExtensions.
+	BeforeExtensions []string `json:"beforeExtensions,omitempty"`
+	AfterExtensions  []string `json:"afterExtensions,omitempty"`
 	// Control is the release that specs compare the subject with, because it lacks what the subject promises.
 	Control Release `json:"control"`
 	// Without maps labels of specs to the reason why this cell cannot have what specs with the label need. Such specs are

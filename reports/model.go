@@ -102,6 +102,9 @@ type Results struct {
 	// Subject is the build under test, with what repeats its run; nil in results of before it was recorded.
 	Subject *kindconfig.Subject `json:"build,omitempty"`
 	Images  []Image             `json:"images"`
+	// ProxyExtensions are the names of the extensions that the subject's Envoy has, by its own list, sorted; nil where
+	// they were not read.
+	ProxyExtensions []string `json:"proxyExtensions,omitempty"`
 	// Rows are all promises of the catalogue, in its order, those without specs included.
 	Rows   []Row  `json:"rows"`
 	Specs  []Spec `json:"specs"`

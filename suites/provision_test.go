@@ -19,6 +19,7 @@ import (
 	"mesh-conformance/suites/gatewayapi"
 	"mesh-conformance/suites/internal/cluster"
 	"mesh-conformance/suites/internal/diagnose"
+	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/loadbalancer"
 	"mesh-conformance/suites/internal/mesh"
@@ -52,6 +53,7 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 
 	if kept, facts := reusable(ctx, job, log); kept != nil {
 		provisioned = kept
+		session.Learn(facts)
 		step("an earlier run's cluster is reused as it is")
 		_, err := begin(ctx, job, -1)
 		return facts, err
@@ -70,12 +72,30 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 		step("the load balancer has its addresses")
 		return err
 	})
+	proxiesRead := make(chan struct{})
+	group.Go(func() error {
+		read, remove, err := readProxies(groupCtx, client, &job.Cell)
+		if err != nil {
+			return errors.Join(err, remove(groupCtx))
+		}
+		facts.Proxies = read
+		session.Learn(facts)
+		step(fmt.Sprintf("the proxy is Envoy %s, flavour %s", job.Cell.ProxyVersion, job.Cell.ProxyFlavour))
+		close(proxiesRead)
+		return remove(groupCtx)
+	})
 	group.Go(func() error {
 		installer := mesh.NewInstaller(job, client, log)
 		if err := installer.GatewayAPI(groupCtx); err != nil {
 			return err
 		}
 		step("the Gateway API CRDs are applied")
+		// What a control plane asks of proxies follows from what they can do.
+		select {
+		case <-proxiesRead:
+		case <-groupCtx.Done():
+			return groupCtx.Err()
+		}
 		if err := installer.Install(groupCtx, mesh.Dataplane()); err != nil {
 			return err
 		}
@@ -90,6 +110,11 @@ func provision(ctx context.Context, job *kindconfig.Job) (session.Facts, error) 
 			return problem.FailedSpecs(err.Error())
 		}
 		step("upstream's base resources are applied")
+		// An istiod that deploys no Gateway fails the specs that are about it.
+		if facts.GatewayNameLabel, err = gateway.ReadNameLabel(groupCtx, client); err != nil {
+			step(fmt.Sprintf("the label of gateways is taken for %s: %v", facts.NameLabel(), err))
+		}
+		session.Learn(facts)
 		return nil
 	})
 	if err := group.Wait(); err != nil {

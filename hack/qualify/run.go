@@ -45,6 +45,8 @@ type runOptions struct {
 	// knownDefects and exemptions are files of a vendor's own lists; lists is their content, nil where none is named.
 	knownDefects, exemptions string
 	lists                    *kindconfig.VendorLists
+	// installation of the subject's control planes.
+	installation installation
 }
 
 func runCommand() *cobra.Command {
@@ -90,6 +92,7 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 		"run specs of promises that the subject's release does not make, too, which are exempt otherwise: they have to fail")
 	f.Float64Var(&o.timeoutFactor, "timeout-factor", 0, "multiply the suite's time limits by this number, from 1 to 10 (default: by the measured slowness of the machine)")
 	addListFlags(cmd, o)
+	o.installation.addFlags(cmd)
 	addPlaceFlags(cmd, &o.cache, &o.output)
 }
 
@@ -201,7 +204,10 @@ func sayTo(out io.Writer) func(format string, args ...any) {
 }
 
 // check refuses flag values that could only fail later.
-func (o runOptions) check() error {
+func (o *runOptions) check() error {
+	if err := o.installation.check(); err != nil {
+		return err
+	}
 	if o.procs < 1 {
 		return problem.Usage(fmt.Sprintf("--procs is %d", o.procs), "qualify run", "give 1 or more")
 	}

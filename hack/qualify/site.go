@@ -195,7 +195,7 @@ func (s *site) job(o runOptions, id, minor string, cell *kindconfig.Cell) *kindc
 		Filter: strings.Join(filterArguments("--", o.focus, o.labels), " "), Procs: o.procs, Engine: describeEngine(s.engine),
 		Directory: filepath.Join(s.at.output, filepath.FromSlash(id)), Cluster: clusterPrefix + minor, Network: networkName,
 		Kubeconfig: filepath.Join(s.at.cache, "kubeconfig-"+minor), Lock: lockPath(s.at.cache),
-		Keep: o.keep, Reuse: o.reuse, Serial: o.serial, EveryPromise: o.everyPromise, Lists: o.lists, Cell: *cell,
+		Keep: o.keep, Reuse: o.reuse, Serial: o.serial, EveryPromise: o.everyPromise, Lists: o.lists, Cell: o.installation.of(cell),
 	}
 }
 

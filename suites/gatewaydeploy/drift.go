@@ -70,7 +70,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		const drifted = "drifted"
 		kube.Change(ctx, ns, gateway.ManagedName("web"), func(found *corev1.Service) {
 			delete(found.Labels, gateway.ManagedLabel)
-			found.Spec.Selector[gateway.NameLabel] = drifted
+			found.Spec.Selector[gateway.NameLabel()] = drifted
 		})
 		By("waiting until istiod has acted on a later change of the Gateway")
 		kube.Change(ctx, ns, "web", func(found *gatewayv1.Gateway) {
@@ -79,7 +79,7 @@ var _ = Describe("What istiod made for a Gateway", Ordered, ContinueOnFailure, L
 		Eventually(ctx, gateway.Deployment(ns, "web"), timing.Push(), timing.Poll).Should(
 			HaveField("Labels", HaveKeyWithValue("example.com/round", "later")), "istiod does not act on Gateway web's label")
 		Consistently(ctx, gateway.Service(ns, "web"), timing.Quiet, timing.Poll).Should(SatisfyAll(
-			HaveField("Spec.Selector", HaveKeyWithValue(gateway.NameLabel, drifted)),
+			HaveField("Spec.Selector", HaveKeyWithValue(gateway.NameLabel(), drifted)),
 			HaveField("Labels", Not(HaveKey("example.com/round"))),
 		), "istiod writes to a Service without its label")
 		evidence.Look(ns, "service", gateway.ManagedName("web"))

@@ -24,7 +24,7 @@ const serviceTypeAnnotation = "networking.istio.io/service-type"
 func podsOf(namespace, name string) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		var pods corev1.PodList
-		err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(namespace), ctrl.MatchingLabels{gateway.NameLabel: name})
+		err := kube.Shared().Client.List(ctx, &pods, ctrl.InNamespace(namespace), ctrl.MatchingLabels{gateway.NameLabel(): name})
 		names := make([]string, 0, len(pods.Items))
 		for _, pod := range pods.Items {
 			names = append(names, pod.Name)

@@ -70,11 +70,11 @@ var _ = Describe("A control plane with the release's default flags", Label(catal
 		)), "HTTP filters of %s, plane stock", catchAllHTTP)
 
 		By("asking the plane whose flags leave Istio's own filters out")
-		Expect(inboundHTTP(ctx, mesh.Dataplane())).To(HaveEach(HaveExactElements(
+		Expect(inboundHTTP(ctx, mesh.Alias())).To(HaveEach(HaveExactElements(
 			"envoy.filters.http.grpc_stats",
 			"envoy.filters.http.fault",
 			"envoy.filters.http.cors",
 			"envoy.filters.http.router",
-		)), "HTTP filters of %s, plane dataplane", catchAllHTTP)
+		)), "HTTP filters of %s, plane alias", catchAllHTTP)
 	})
 })

@@ -42,9 +42,11 @@ func precheck(ctx SpecContext, kubeconfig string) istioctl.Outcome {
 func install(ctx SpecContext, kubeconfig string) istioctl.Outcome {
 	GinkgoHelper()
 	folder := GinkgoT().TempDir()
-	Expect(os.WriteFile(filepath.Join(folder, "operator.yaml"), mesh.Dataplane().Operator, 0o600)).To(Succeed())
+	operator, err := mesh.NewInstaller(session.Job(), kube.Shared(), GinkgoWriter).Operator(mesh.Dataplane())
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.WriteFile(filepath.Join(folder, "operator.yaml"), operator, 0o600)).To(Succeed())
 	cell := session.Job().Cell
-	evidence.Replay("# operator.yaml is suites/internal/mesh/%s.yaml", mesh.Dataplane().Name)
+	evidence.Replay("# operator.yaml is istio-%s.yaml of the run's folder", mesh.Dataplane().Name)
 	outcome := istioctl.Subject().In(folder).Offline(ctx, kubeconfig, "install", "--dry-run", "--skip-confirmation",
 		"--filename", "operator.yaml", "--set", "hub="+cell.Hub, "--set", "tag="+cell.Tag)
 	evidence.API("istioctl install --dry-run", "%s", outcome)

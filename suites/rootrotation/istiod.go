@@ -3,7 +3,6 @@ package rootrotation
 import (
 	"context"
 	"crypto/tls"
-	_ "embed"
 	"fmt"
 	"regexp"
 	"slices"
@@ -17,16 +16,18 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"mesh-conformance/suites/controlplane"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/timing"
 )
 
-//go:embed controlplane.yaml
-var controlPlane []byte
-
-func plane() mesh.ControlPlane { return mesh.ControlPlane{Name: "rotation", Operator: controlPlane} }
+func plane() mesh.ControlPlane {
+	return mesh.ControlPlane{
+		Name: "rotation", Operator: controlplane.Operator("rotation"), Proxies: controlplane.SubjectProxies,
+	}
+}
 
 const (
 	// cacerts is the secret from which istiod takes a plugged authority.

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/fixtures"
+	"mesh-conformance/suites/controlplane"
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
@@ -41,13 +42,16 @@ func injectedBy(ctx context.Context, tool istioctl.Binary, fixture string, value
 		Expect(os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600)).To(Succeed())
 	}
 	plane := mesh.Dataplane()
-	keep("operator.yaml", string(plane.Operator))
 	cell := session.Job().Cell
+	// Without the builder's values, which may be about probes.
+	operator, err := controlplane.Compose(plane.Operator, nil, &cell, plane.Proxies)
+	Expect(err).NotTo(HaveOccurred())
+	keep("operator.yaml", string(operator))
 	arguments := []string{"manifest", "generate", "--filename", "operator.yaml", "--set", "hub=" + cell.Hub, "--set", "tag=" + cell.Tag}
 	for _, value := range values {
 		arguments = append(arguments, "--set", "values.global.proxy."+value)
 	}
-	evidence.Replay("# operator.yaml is suites/internal/mesh/%s.yaml", plane.Name)
+	evidence.Replay("# operator.yaml is istio-%s.yaml of the run's folder, without the builder's values", plane.Name)
 	rendered := tool.In(folder).Offline(ctx, os.DevNull, arguments...)
 	Expect(rendered).To(istioctl.Exit(0))
 

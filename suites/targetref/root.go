@@ -38,7 +38,7 @@ var _ = Describe("In the root namespace, an AuthorizationPolicy with a targetRef
 		plane := mesh.Dataplane()
 		snapshot, err := xds.SnapshotOf(ctx, kube.Shared(), mesh.Namespace, plane.Revision, xds.Node{
 			Kind: xds.Router, Namespace: namespace, Pod: name, IP: "198.51.100.30",
-			Labels: map[string]string{gateway.NameLabel: name}, IstioVersion: session.Job().Cell.Istio,
+			Labels: map[string]string{gateway.NameLabel(): name}, IstioVersion: session.Job().Cell.Istio,
 		})
 		if err != nil {
 			return nil, err

@@ -81,9 +81,9 @@ func offers(asked *ghosts) {
 	)
 
 	It("is not offered by sidecars where PILOT_ENABLE_METADATA_EXCHANGE is false", spec.ID("tcpmetadata.alpn-off-without-exchange"), func() {
-		expectLists(mesh.Dataplane(), cluster(tcpPort, "", "tlsMode-istio"), "istio")
-		expectLists(mesh.Dataplane(), cluster(grpcPort, "", "tlsMode-istio"), "istio", "h2")
-		expectLists(mesh.Dataplane(), inboundTLS(chainOf(tcpPort)), "h2", "http/1.1")
+		expectLists(mesh.Alias(), cluster(tcpPort, "", "tlsMode-istio"), "istio")
+		expectLists(mesh.Alias(), cluster(grpcPort, "", "tlsMode-istio"), "istio", "h2")
+		expectLists(mesh.Alias(), inboundTLS(chainOf(tcpPort)), "h2", "http/1.1")
 	})
 }
 

@@ -47,8 +47,8 @@ func filters(asked *ghosts) {
 					evidence.Config(exchangeFilter+", plane "+plane.Name, "%s %v", filters[0].Type, filters[0].Fields())
 				}
 			}
-			for _, filters := range stacksOf(mesh.Dataplane(), of) {
-				Expect(chained(filters)).NotTo(ContainSubstring(exchangeFilter), "filters on the plane dataplane")
+			for _, filters := range stacksOf(mesh.Alias(), of) {
+				Expect(chained(filters)).NotTo(ContainSubstring(exchangeFilter), "filters on the plane alias")
 			}
 		},
 		Entry("in a sidecar's inbound TCP port", spec.ID("tcpmetadata.filter-inbound-tcp"),

@@ -50,9 +50,9 @@ func ghost(kind xds.Kind, namespace, app, ip string) xds.Node {
 }
 
 // planes are those whose flags differ in what this row is about: stock has the release's defaults, switched
-// has PILOT_DISABLE_MX_ALPN, and on the data plane metadata exchange is off.
+// has PILOT_DISABLE_MX_ALPN, and on the plane alias metadata exchange is off.
 func planes() []mesh.ControlPlane {
-	return []mesh.ControlPlane{mesh.Stock(), mesh.Switched(), mesh.Dataplane()}
+	return []mesh.ControlPlane{mesh.Stock(), mesh.Switched(), mesh.Alias()}
 }
 
 // held is what one plane gives the two ghosts.
@@ -76,7 +76,7 @@ var _ = Describe("TCP metadata exchange", Ordered, ContinueOnFailure, Label(cata
 // awaitGhosts deploys the fixtures of the ghosts and waits until each plane serves all of them.
 func awaitGhosts(ctx context.Context) ghosts {
 	GinkgoHelper()
-	namespace := kube.NewNamespace(ctx, "tcpmetadata-ghosts", mesh.OfStock)
+	namespace := kube.NewNamespace(ctx, "tcpmetadata-ghosts", mesh.OfStock, mesh.Compared)
 	kube.Apply(ctx, namespace, "tcpmetadata/services.yaml")
 	kube.Apply(ctx, namespace, "tcpmetadata/gateway.yaml")
 	by := map[string]held{}

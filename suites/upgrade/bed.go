@@ -25,6 +25,7 @@ import (
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/sidecar"
+	"mesh-conformance/suites/internal/standin"
 	"mesh-conformance/suites/internal/steady"
 	"mesh-conformance/suites/internal/timing"
 )
@@ -70,7 +71,7 @@ func newCluster(ctx context.Context, name string) *mesh.Installer {
 func furnish(ctx context.Context, installer *mesh.Installer, label string) *bed {
 	GinkgoHelper()
 	b := &bed{installer: installer, namespace: kube.NewNamespace(ctx, "upgrade", label)}
-	kube.Apply(ctx, mesh.Namespace, withoutIstioAuthn)
+	standin.TakeOut(ctx, mesh.Namespace, withoutIstioAuthn, session.Job().Cell.BeforeExtensions)
 	for _, fixture := range []string{"strict", "closed-" + serverA, "inside", "entrance", "apps", "plain"} {
 		kube.Apply(ctx, b.namespace, path.Join("upgrade", fixture+".yaml"))
 	}

@@ -66,7 +66,7 @@ func TestRevisionsAreNamedByTheirVersion(t *testing.T) {
 func TestWorkloadOf(t *testing.T) {
 	for want, labels := range map[string]map[string]string{
 		"client": {"app": "client"},
-		"web":    {"app": "other", gateway.NameLabel: "web"},
+		"web":    {"app": "other", gateway.NameLabel(): "web"},
 		"":       nil,
 	} {
 		if got := workloadOf(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: labels}}); got != want {

@@ -4,7 +4,6 @@ package upgrade
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"io"
 	"strings"
@@ -16,13 +15,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/controlplane"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/mesh"
 	"mesh-conformance/suites/internal/session"
 )
-
-//go:embed controlplane.yaml
-var operator []byte
 
 // The releases of a cell. Specs are told apart by them before the run has a cell.
 func before() kindconfig.Release  { return session.Job().Cell.Before }
@@ -32,7 +29,9 @@ func control() kindconfig.Release { return session.Job().Cell.Control }
 
 // inPlace is the control plane of the default revision, the same for every release.
 func inPlace() mesh.ControlPlane {
-	return mesh.ControlPlane{Name: "upgrade-in-place", Operator: operator}
+	return mesh.ControlPlane{
+		Name: "upgrade-in-place", Operator: controlplane.Operator("upgrade"), Proxies: controlplane.AllProxies,
+	}
 }
 
 // revision is what a release's control plane is called beside others: Istio's documentation makes it of the
@@ -59,7 +58,7 @@ func spoken(release kindconfig.Release) string {
 // beside is a release's control plane as a revision of its own.
 func beside(release kindconfig.Release) (mesh.ControlPlane, error) {
 	var content map[string]any
-	if err := yaml.Unmarshal(operator, &content); err != nil {
+	if err := yaml.Unmarshal(controlplane.Operator("upgrade"), &content); err != nil {
 		return mesh.ControlPlane{}, fmt.Errorf("the operator file: %w", err)
 	}
 	spec, ok := content["spec"].(map[string]any)
@@ -72,7 +71,7 @@ func beside(release kindconfig.Release) (mesh.ControlPlane, error) {
 	if err != nil {
 		return mesh.ControlPlane{}, fmt.Errorf("the operator file: %w", err)
 	}
-	return mesh.ControlPlane{Name: "upgrade-" + name, Revision: name, Operator: written}, nil
+	return mesh.ControlPlane{Name: "upgrade-" + name, Revision: name, Operator: written, Proxies: controlplane.AllProxies}, nil
 }
 
 // install puts a release's control plane in, with the release's own istioctl, and gives what that said.

@@ -60,7 +60,7 @@ func proxies(namespace string) func(context.Context) (fleet, error) {
 
 // workloadOf names a pod's workload, or the Gateway that it serves.
 func workloadOf(pod *corev1.Pod) string {
-	if name := pod.Labels[gateway.NameLabel]; name != "" {
+	if name := pod.Labels[gateway.NameLabel()]; name != "" {
 		return name
 	}
 	return pod.Labels["app"]

@@ -58,9 +58,10 @@ func Marked(ctx context.Context, client *kube.Client, cell *kindconfig.Cell, fac
 	return json.Unmarshal([]byte(mark.Data[markFacts]), facts)
 }
 
-// fingerprint is of everything that decides what runs in the cluster.
+// fingerprint is of everything that decides what runs in the cluster. What was read from proxies is not part of it: the
+// next run does not know it yet.
 func fingerprint(cell *kindconfig.Cell) (string, error) {
-	encoded, err := json.Marshal(cell)
+	encoded, err := json.Marshal(cell.Unread())
 	if err != nil {
 		return "", fmt.Errorf("encode the cell: %w", err)
 	}

@@ -20,11 +20,8 @@ import (
 	"mesh-conformance/suites/internal/timing"
 )
 
-// What istiod puts on everything that it makes for a Gateway.
-const (
-	ManagedLabel = "gateway.istio.io/managed"
-	NameLabel    = "istio.io/gateway-name"
-)
+// ManagedLabel is what istiod puts on everything that it makes for a Gateway.
+const ManagedLabel = "gateway.istio.io/managed"
 
 // ManagedName is what istiod calls the objects that it makes for a Gateway of class istio.
 func ManagedName(gateway string) string { return gateway + "-istio" }
@@ -78,7 +75,7 @@ func AwaitProgrammed(ctx context.Context, namespace, name string, kind gatewayv1
 func ProxyOf(ctx context.Context, namespace, gateway string) (proxy.Proxy, error) {
 	client := kube.Shared()
 	var pods corev1.PodList
-	err := client.Client.List(ctx, &pods, ctrl.InNamespace(namespace), ctrl.MatchingLabels{NameLabel: gateway})
+	err := client.Client.List(ctx, &pods, ctrl.InNamespace(namespace), ctrl.MatchingLabels{NameLabel(): gateway})
 	if err != nil {
 		return proxy.Proxy{}, fmt.Errorf("find the proxy of gateway %s/%s: %w", namespace, gateway, err)
 	}

@@ -33,6 +33,7 @@ func Admit[T any, P apiObject[T]](ctx context.Context, namespace, fixture string
 	if len(objects) != 1 {
 		return nil, fmt.Errorf("the fixture %s has %d objects, a dry run takes one", fixture, len(objects))
 	}
+	asDeployed(objects)
 	object := P(new(T))
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(objects[0].Object, object); err != nil {
 		return nil, fmt.Errorf("read the fixture %s: %w", fixture, err)

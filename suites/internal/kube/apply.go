@@ -12,6 +12,7 @@ import (
 
 	"mesh-conformance/fixtures"
 	"mesh-conformance/suites/internal/evidence"
+	"mesh-conformance/suites/internal/session"
 	"mesh-conformance/suites/internal/timing"
 )
 
@@ -24,6 +25,7 @@ func Apply(ctx context.Context, namespace, fixture string) []*unstructured.Unstr
 	ginkgo.GinkgoHelper()
 	objects, err := fixtures.Objects(fixture)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	renamed := asDeployed(objects)
 
 	client := Shared()
 	clusterWide, err := client.ApplyObjects(ctx, namespace, objects)
@@ -34,6 +36,9 @@ func Apply(ctx context.Context, namespace, fixture string) []*unstructured.Unstr
 		}, ginkgo.NodeTimeout(timing.Longest))
 	}
 	gomega.Expect(err).NotTo(gomega.HaveOccurred(), "apply "+fixture)
+	if renamed {
+		evidence.Replay("# in the next file, label %s is %s in this build of Istio", session.GatewayNameLabel, session.Known().NameLabel())
+	}
 	evidence.Replay("%s", applyCommand(namespace, fixture))
 	return objects
 }

@@ -21,6 +21,7 @@ func Refused(ctx context.Context, namespace, fixture string) string {
 	objects, err := fixtures.Objects(fixture)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	gomega.Expect(objects).To(gomega.HaveLen(1), "objects of the fixture %s, which is to be refused", fixture)
+	asDeployed(objects)
 	object := objects[0]
 	what := object.GetKind() + " " + object.GetName()
 

@@ -104,7 +104,7 @@ func (c *Client) watchStuckPods(ctx context.Context, namespace, deployment strin
 	_, _ = watchtools.UntilWithSync(ctx, c.watched(source), &corev1.Pod{}, nil, func(event watch.Event) (bool, error) {
 		pod, ok := event.Object.(*corev1.Pod)
 		if ok && event.Type != watch.Deleted && strings.HasPrefix(pod.Name, deployment+"-") {
-			found = stuck(pod)
+			found = Stuck(pod)
 		}
 		return found != nil, nil
 	})
@@ -196,8 +196,8 @@ var hopeless = map[string]bool{
 	"InvalidImageName":  true,
 }
 
-// stuck gives the message of a container that will never start, nil where there is none.
-func stuck(pod *corev1.Pod) error {
+// Stuck gives the message of a container that will never start, nil where there is none.
+func Stuck(pod *corev1.Pod) error {
 	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, status := range statuses {
 			if waiting := status.State.Waiting; waiting != nil && hopeless[waiting.Reason] {

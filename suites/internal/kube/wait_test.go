@@ -117,19 +117,19 @@ func waitingPod(name, reason string) *corev1.Pod {
 }
 
 func TestStuck(t *testing.T) {
-	if err := stuck(waitingPod("web-1", "ContainerCreating")); err != nil {
+	if err := Stuck(waitingPod("web-1", "ContainerCreating")); err != nil {
 		t.Errorf("a starting pod is not stuck: %v", err)
 	}
-	if err := stuck(&corev1.Pod{}); err != nil {
+	if err := Stuck(&corev1.Pod{}); err != nil {
 		t.Errorf("a pod without statuses is not stuck: %v", err)
 	}
-	err := stuck(waitingPod("web-1", "ErrImageNeverPull"))
+	err := Stuck(waitingPod("web-1", "ErrImageNeverPull"))
 	if err == nil || !strings.Contains(err.Error(), "ErrImageNeverPull: no such image here") {
 		t.Errorf("got %v", err)
 	}
 	init := waitingPod("web-1", "ErrImageNeverPull")
 	init.Status.InitContainerStatuses, init.Status.ContainerStatuses = init.Status.ContainerStatuses, nil
-	if stuck(init) == nil {
+	if Stuck(init) == nil {
 		t.Error("an init container that never starts went unseen")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	_ "embed"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +22,7 @@ import (
 
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/suites/controlplane"
 	"mesh-conformance/suites/internal/deadline"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/timing"
@@ -34,27 +34,15 @@ const Namespace = "istio-system"
 // GatewayClass is the class istiod's gateway controller implements.
 const GatewayClass = "istio"
 
-//go:embed dataplane.yaml
-var dataplane []byte
-
-//go:embed stock.yaml
-var stock []byte
-
-//go:embed alias.yaml
-var alias []byte
-
-//go:embed switched.yaml
-var switched []byte
-
-//go:embed native.yaml
-var native []byte
-
 // Labels of a namespace, written key=value. The planes beside the default one look at no other namespaces.
 const (
 	// OfStock is for namespaces that the planes stock and switched serve.
 	OfStock = "mesh-conformance/plane=stock"
 	// OfAlias is for namespaces that the plane alias serves.
 	OfAlias = "mesh-conformance/plane=alias"
+	// Compared is for namespaces that the plane alias looks at beside its own, for specs that compare its configuration with
+	// that of other planes.
+	Compared = "mesh-conformance/compared=true"
 	// InjectedByAlias is for namespaces whose pods get a sidecar of the plane alias.
 	InjectedByAlias = "istio.io/rev=alias"
 )
@@ -65,29 +53,37 @@ type ControlPlane struct {
 	Name string
 	// Revision is empty for the default one.
 	Revision string
-	// Operator is the IstioOperator the installer is given.
+	// Operator is the IstioOperator that the suite sets for it; Installer.Operator puts together what is installed.
 	Operator []byte
+	// Proxies says whose proxies it configures.
+	Proxies controlplane.Proxies
 }
 
-// Dataplane is the default revision, whose proxies carry the traffic.
-func Dataplane() ControlPlane { return ControlPlane{Name: "dataplane", Operator: dataplane} }
+// Dataplane is the default revision, whose proxies carry the traffic. What they cannot do is switched off.
+func Dataplane() ControlPlane {
+	return ControlPlane{Name: "dataplane", Operator: controlplane.Operator("dataplane"), Proxies: controlplane.SubjectProxies}
+}
 
 // Stock is the revision with the release's default flags, which serves no proxy.
-func Stock() ControlPlane { return ControlPlane{Name: "stock", Revision: "stock", Operator: stock} }
+func Stock() ControlPlane { return revision("stock") }
 
 // Alias is a data plane of its own revision where ENABLE_EXTERNAL_NAME_ALIAS is on, and
-// ENABLE_SELECTOR_BASED_K8S_GATEWAY_POLICY off.
-func Alias() ControlPlane { return ControlPlane{Name: "alias", Revision: "alias", Operator: alias} }
+// ENABLE_SELECTOR_BASED_K8S_GATEWAY_POLICY off. Its configuration has none of Istio's own filters, whatever the proxies
+// can do, which makes it the control for specs about these filters.
+func Alias() ControlPlane { return revision("alias") }
 
 // Switched is the stock plane with PILOT_DISABLE_MX_ALPN and PILOT_ENABLE_AMBIENT_CONTROLLERS on, with its
 // monitoring port moved, and with the record of distributed configuration that istioctl x wait asks for.
-func Switched() ControlPlane {
-	return ControlPlane{Name: "switched", Revision: "switched", Operator: switched}
-}
+func Switched() ControlPlane { return revision("switched") }
 
 // Native is an injector with ENABLE_NATIVE_SIDECARS on. It is not among the planes that are installed for
 // everybody: Kubernetes before 1.28 refuses its sidecars.
-func Native() ControlPlane { return ControlPlane{Name: "native", Revision: "native", Operator: native} }
+func Native() ControlPlane { return revision("native") }
+
+// revision is a control plane that is called as its revision and its file are.
+func revision(name string) ControlPlane {
+	return ControlPlane{Name: name, Revision: name, Operator: controlplane.Operator(name)}
+}
 
 // Beside are the planes that only some specs wait for, in the order in which they are installed.
 func Beside() []ControlPlane { return []ControlPlane{Stock(), Alias(), Switched()} }
@@ -111,10 +107,15 @@ func (p ControlPlane) Deployment() string {
 	return "istiod-" + p.Revision
 }
 
-// Installer runs the cell's istioctl against one cluster.
+// Installer installs the cell's subject in one cluster.
 type Installer struct {
 	Cell   *kindconfig.Cell
 	Client *kube.Client
+	// other says that Cell describes another release than the subject: the builder's values are not its.
+	other bool
+	// istioctlOnly says that istioctl installs, whatever the cell says: what an upgrade by istioctl leads from and to has to
+	// be istioctl's.
+	istioctlOnly bool
 	// Directory keeps the operator files that were applied, for replaying by hand.
 	Directory string
 	Log       io.Writer
@@ -137,26 +138,44 @@ func (i *Installer) GatewayAPI(ctx context.Context) error {
 	return nil
 }
 
+// Operator puts together the IstioOperator that a plane is installed with: the builder's values, over them what the suite
+// sets, over that what the proxies cannot do.
+func (i *Installer) Operator(plane ControlPlane) ([]byte, error) {
+	var values *controlplane.Values
+	if i.Cell.Values != "" && !i.other {
+		var err error
+		if values, err = controlplane.ParseValues([]byte(i.Cell.Values), "--values"); err != nil {
+			return nil, err
+		}
+	}
+	return controlplane.Compose(plane.Operator, values, i.Cell, plane.Proxies)
+}
+
 // Install installs a plane and returns when istiod is available and its webhooks answer. What the
 // subject does wrong is an error of exit code 1, with the pod's own message.
 func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	begun := time.Now()
+	operator, err := i.Operator(plane)
+	if err != nil {
+		return fmt.Errorf("control plane %s: %w", plane.Name, err)
+	}
 	file := filepath.Join(i.Directory, "istio-"+plane.Name+".yaml")
-	if err := os.WriteFile(file, plane.Operator, 0o644); err != nil {
+	if err := os.WriteFile(file, operator, 0o644); err != nil {
 		return problem.Environment("cannot write the operator file", file, "", err)
 	}
 	// istioctl may wait for istiod as long as for any rollout, and has as long again for the rest of its work.
 	limit := 2 * timing.Rollout()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	by, run := controlplane.ByIstioctl, func(out io.Writer) error { return i.istioctlInstall(ctx, file, out) }
+	if i.Cell.Install == controlplane.ByHelm && !i.istioctlOnly {
+		steps, err := helmSteps(plane, operator, i.Cell.Hub, i.Cell.Tag, i.Cell.Charts)
+		if err != nil {
+			return fmt.Errorf("control plane %s: %w", plane.Name, err)
+		}
+		by, run = controlplane.ByHelm, func(out io.Writer) error { return i.helm(ctx, steps, out) }
+	}
 	var tail bytes.Buffer
-	arguments := append([]string{
-		"install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig, "--filename", file,
-		"--set", "hub=" + i.Cell.Hub, "--set", "tag=" + i.Cell.Tag, "--readiness-timeout", timing.Rollout().String(),
-	}, manifests(i.Cell)...)
-	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, arguments...)
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(i.Log, &tail), io.MultiWriter(i.Log, &tail)
-	cmd.WaitDelay = time.Second
 
 	// An istiod that will never start says so long before the installer's timeout does.
 	watched := make(chan error, 1)
@@ -164,7 +183,7 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	installed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		installed <- cmd.Run()
+		installed <- run(io.MultiWriter(i.Log, &tail))
 	}()
 	for pending := 2; pending > 0; pending-- {
 		select {
@@ -173,12 +192,12 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 				// It writes until it has ended.
 				cancel()
 				<-ended
-				return problem.FailedSpecs(fmt.Sprintf("istiod of control plane %s: %v; istioctl's last line: %s", plane.Name, err, complaint(tail.String())))
+				return problem.FailedSpecs(fmt.Sprintf("istiod of control plane %s: %v; %s's last line: %s", plane.Name, err, by, complaint(tail.String())))
 			}
 		case err := <-installed:
 			if err != nil {
 				state := i.Client.DeploymentState(ctx, Namespace, plane.Deployment())
-				return problem.FailedSpecs(notInstalled(plane.Name, begun, err, context.Cause(ctx), tail.String(), state).Error())
+				return problem.FailedSpecs(notInstalled(by, plane.Name, begun, err, context.Cause(ctx), tail.String(), state).Error())
 			}
 		}
 	}
@@ -189,10 +208,22 @@ func (i *Installer) Install(ctx context.Context, plane ControlPlane) error {
 	return nil
 }
 
-// notInstalled returns the error of an istioctl install that failed. failed is the error of the process, expired why it was
-// killed, nil if it ended by itself. output is what istioctl wrote, state the state of istiod's Deployment.
-func notInstalled(name string, begun time.Time, failed, expired error, output, state string) error {
-	what := "istioctl install of control plane " + name
+// istioctlInstall has the cell's istioctl install a file.
+func (i *Installer) istioctlInstall(ctx context.Context, file string, out io.Writer) error {
+	arguments := append([]string{
+		"install", "--skip-confirmation", "--kubeconfig", i.Client.Kubeconfig, "--filename", file,
+		"--set", "hub=" + i.Cell.Hub, "--set", "tag=" + i.Cell.Tag, "--readiness-timeout", timing.Rollout().String(),
+	}, manifests(i.Cell)...)
+	cmd := exec.CommandContext(ctx, i.Cell.Istioctl, arguments...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = time.Second
+	return cmd.Run()
+}
+
+// notInstalled returns the error of an installation by istioctl or helm that failed. failed is the error of the process, expired why it was
+// killed, nil if it ended by itself. output is what it wrote, state the state of istiod's Deployment.
+func notInstalled(by, name string, begun time.Time, failed, expired error, output, state string) error {
+	what := by + " install of control plane " + name
 	seen := fmt.Sprintf("%s; its last line: %s", state, complaint(output))
 	switch {
 	case expired != nil:

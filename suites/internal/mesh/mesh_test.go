@@ -46,7 +46,7 @@ func TestNotInstalled(t *testing.T) {
 			killed, nil, "- Processing resources\n", "istioctl install of control plane x failed: signal: killed: - Processing resources; " + state,
 		},
 	} {
-		if got := notInstalled("x", time.Now().Add(-4*time.Minute), c.failed, c.expired, c.output, state).Error(); got != c.want {
+		if got := notInstalled("istioctl", "x", time.Now().Add(-4*time.Minute), c.failed, c.expired, c.output, state).Error(); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}

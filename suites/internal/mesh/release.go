@@ -27,7 +27,7 @@ func (i *Installer) Of(release kindconfig.Release) *Installer {
 		cell.Charts, cell.ChartsApart = "", false
 	}
 	cell.Istio, cell.Hub, cell.Tag, cell.Istioctl = release.Istio, release.Hub, release.Tag, release.Istioctl
-	other.Cell = &cell
+	other.Cell, other.other, other.istioctlOnly = &cell, release != Subject(i.Cell), true
 	return &other
 }
 

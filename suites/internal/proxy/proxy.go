@@ -3,12 +3,14 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
@@ -38,7 +40,9 @@ type getter interface {
 // Proxy is the Envoy of one pod.
 type Proxy struct {
 	Namespace, Pod string
-	cluster        getter
+	// port of the admin interface where it is not adminPort; else 0.
+	port    int
+	cluster getter
 }
 
 // Of is the proxy of a pod. It sends no request.
@@ -46,12 +50,17 @@ func Of(client *kube.Client, namespace, pod string) Proxy {
 	return Proxy{Namespace: namespace, Pod: pod, cluster: client}
 }
 
+// At is the proxy of a pod whose admin interface listens on a port of its own. It sends no request.
+func At(client *kube.Client, namespace, pod string, port int) Proxy {
+	return Proxy{Namespace: namespace, Pod: pod, port: port, cluster: client}
+}
+
 // String is the pod's name as istiod writes it.
 func (p Proxy) String() string { return p.Pod + "." + p.Namespace }
 
 // Admin gives what a path of the admin interface answers, undecoded.
 func (p Proxy) Admin(ctx context.Context, path string) ([]byte, error) {
-	return p.cluster.PodGet(ctx, p.Namespace, p.Pod, adminPort, path)
+	return p.cluster.PodGet(ctx, p.Namespace, p.Pod, cmp.Or(p.port, adminPort), path)
 }
 
 // ServerInfo is Envoy's own account of itself.
@@ -107,6 +116,19 @@ func (p Proxy) Extensions(ctx context.Context) (Extensions, error) {
 
 // Extensions is an Envoy's list of what is compiled into it.
 type Extensions []*corev3.Extension
+
+// Names lists the extensions that are enabled, sorted, each once: one that Envoy registers in several categories stands in
+// its list several times.
+func (e Extensions) Names() []string {
+	var names []string
+	for _, extension := range e {
+		if !extension.GetDisabled() {
+			names = append(names, extension.GetName())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 // Has says whether an extension is there and enabled, by its name (envoy.filters.http.lua)
 // or by the message that configures it.

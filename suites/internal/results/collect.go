@@ -30,7 +30,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 			Kubernetes: job.Cell.Kubernetes, Istio: job.Cell.Istio, Source: reports.Source(job.Cell.Source),
 			Proxy: reports.Proxy{Flavour: reports.Flavour(job.Cell.ProxyFlavour), Version: job.Cell.ProxyVersion},
 		},
-		Engine: job.Engine,
+		Engine: job.Engine, ProxyExtensions: job.Cell.ProxyExtensions,
 	}
 	if job.Cell.Subject.Name != "" {
 		subject := job.Cell.Subject

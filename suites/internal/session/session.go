@@ -2,6 +2,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -83,12 +84,28 @@ func WatchDriver(path string, gone func()) error {
 type Facts struct {
 	// GatewayController is the controller name of the subject's GatewayClass, from its status.
 	GatewayController string `json:"gatewayController"`
+	// Proxies are what the Envoys of the subject and of the releases around it said of themselves.
+	Proxies kindconfig.Proxies `json:"proxies"`
+	// GatewayNameLabel is the label by which a managed gateway's Service selects its pods, from such a Service; empty where
+	// istiod made none.
+	GatewayNameLabel string `json:"gatewayNameLabel,omitempty"`
 }
+
+// GatewayNameLabel is how Istio names that label up to 1.21, and how fixtures do.
+const GatewayNameLabel = "istio.io/gateway-name"
+
+// NameLabel is the label of managed gateways in the cluster of these facts.
+func (f Facts) NameLabel() string { return cmp.Or(f.GatewayNameLabel, GatewayNameLabel) }
 
 var facts Facts
 
-// Learn keeps the facts of the shared cluster for this process.
-func Learn(f Facts) { facts = f }
+// Learn keeps the facts of the shared cluster for this process, and has its job's cell say what was read from the proxies.
+func Learn(f Facts) {
+	facts = f
+	if current != nil {
+		current.Cell.LearnProxies(f.Proxies)
+	}
+}
 
 // Known gives the facts of the shared cluster.
 func Known() Facts { return facts }

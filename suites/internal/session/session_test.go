@@ -88,3 +88,20 @@ func flockNow(t *testing.T, name string) (func() error, error) {
 	t.Helper()
 	return flock(current.Directory+"/"+name, syscall.LOCK_EX|syscall.LOCK_NB)
 }
+
+func TestFactsOfProxiesReachTheCell(t *testing.T) {
+	before := current
+	defer func() { current, facts = before, Facts{} }()
+	Begin(&kindconfig.Job{Cell: kindconfig.Cell{ProxyFlavour: kindconfig.FlavourUpstream, ProxyVersion: "1.40.0"}})
+	read := kindconfig.ProxyFacts{Version: "1.28.0", Extensions: []string{kindconfig.ExtensionALPN}}
+	Learn(Facts{Proxies: kindconfig.Proxies{Subject: read}, GatewayNameLabel: "gateway.networking.k8s.io/gateway-name"})
+	if cell := Job().Cell; cell.ProxyFlavour != kindconfig.FlavourIstio || cell.ProxyVersion != "1.28.0" || len(cell.ProxyExtensions) != 1 {
+		t.Errorf("the cell is %+v", cell)
+	}
+	if got := Known().NameLabel(); got != "gateway.networking.k8s.io/gateway-name" {
+		t.Errorf("the label is %q", got)
+	}
+	if got := (Facts{}).NameLabel(); got != GatewayNameLabel {
+		t.Errorf("without a Service the label is %q", got)
+	}
+}

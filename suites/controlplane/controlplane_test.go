@@ -1,0 +1,169 @@
+package controlplane
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
+)
+
+// extensions reads a recorded list of kindconfig/testdata.
+func extensions(t *testing.T, name string) []string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", "kindconfig", "testdata", "extensions-"+name+".txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(content))
+}
+
+// composed is the spec that Compose makes of a file.
+func composed(t *testing.T, name, values string, cell kindconfig.Cell, proxies Proxies) tree {
+	t.Helper()
+	var own *Values
+	if values != "" {
+		var err error
+		if own, err = ParseValues([]byte(values), "values.yaml"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := Compose(Operator(name), own, &cell, proxies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := parseTree(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content["spec"].(tree)
+}
+
+// variable is the value of a variable of istiod, nil where it is not set.
+func variable(spec tree, name string) any {
+	list, _ := at(spec, split(operatorEnv)...)
+	variables, _ := list.([]any)
+	for _, element := range variables {
+		if nameOf(element) == name {
+			return element.(tree)["value"]
+		}
+	}
+	return nil
+}
+
+func TestProxiesDecideWhatIsSwitchedOff(t *testing.T) {
+	upstream, istio := extensions(t, "upstream"), extensions(t, "istio-1.20.0")
+	noALPN := slices.DeleteFunc(slices.Clone(istio), func(name string) bool { return name == kindconfig.ExtensionALPN })
+	for name, c := range map[string]struct {
+		cell    kindconfig.Cell
+		proxies Proxies
+		// exchange, alpn and telemetry say what is left as the release has it.
+		exchange, alpn, telemetry bool
+	}{
+		"upstream's Envoy":                  {kindconfig.Cell{ProxyExtensions: upstream}, SubjectProxies, false, false, false},
+		"Istio's proxy":                     {kindconfig.Cell{ProxyExtensions: istio}, SubjectProxies, true, true, true},
+		"Istio's proxy without istio.alpn":  {kindconfig.Cell{ProxyExtensions: noALPN}, SubjectProxies, true, false, true},
+		"a proxy that was not read":         {kindconfig.Cell{}, SubjectProxies, false, false, false},
+		"a control plane without proxies":   {kindconfig.Cell{ProxyExtensions: upstream}, NoProxies, true, true, true},
+		"an upgrade from upstream's Envoy":  {kindconfig.Cell{ProxyExtensions: istio, BeforeExtensions: upstream, AfterExtensions: istio}, AllProxies, false, false, false},
+		"an upgrade among Istio's proxies":  {kindconfig.Cell{ProxyExtensions: istio, BeforeExtensions: istio, AfterExtensions: istio}, AllProxies, true, true, true},
+		"the subject beside another's flaw": {kindconfig.Cell{ProxyExtensions: istio, BeforeExtensions: upstream}, SubjectProxies, true, true, true},
+	} {
+		spec := composed(t, "dataplane", "", c.cell, c.proxies)
+		if got := variable(spec, "PILOT_ENABLE_METADATA_EXCHANGE") == nil; got != c.exchange {
+			t.Errorf("%s: metadata exchange is left on: %v, want %v", name, got, c.exchange)
+		}
+		if got := variable(spec, "PILOT_ENABLE_ALPN_FILTER") == nil; got != c.alpn {
+			t.Errorf("%s: the ALPN filter is left on: %v, want %v", name, got, c.alpn)
+		}
+		if enabled, found := at(spec, "values", "telemetry", "enabled"); found == c.telemetry || found && enabled != false {
+			t.Errorf("%s: telemetry is %v, set: %v", name, enabled, found)
+		}
+		if variable(spec, "PILOT_ENABLE_ALPHA_GATEWAY_API") != "true" {
+			t.Errorf("%s: what the suite sets is lost", name)
+		}
+	}
+}
+
+func TestValuesLieUnderWhatTheSuiteSets(t *testing.T) {
+	const values = `
+kind: IstioOperator
+spec:
+  profile: minimal
+  meshConfig: {accessLogFile: /dev/stdout}
+  components:
+    cni: {enabled: true}
+    pilot: {k8s: {env: [{name: PILOT_X, value: "1"}]}}
+  values: {pilot: {env: {PILOT_Y: 2}}, global: {logAsJson: true}}
+`
+	spec := composed(t, "dataplane", values, kindconfig.Cell{}, SubjectProxies)
+	for path, want := range map[string]any{
+		"meshConfig.accessLogFile": "/dev/stdout", "meshConfig.defaultConfig.concurrency": int64(1), "values.global.logAsJson": true,
+		"values.global.imagePullPolicy": "Never", "components.cni.enabled": true,
+	} {
+		if got, _ := at(spec, split(path)...); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
+	}
+	for name, want := range map[string]any{"PILOT_X": "1", "PILOT_Y": "2", "PILOT_ENABLE_ALPHA_GATEWAY_API": "true"} {
+		if got := variable(spec, name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	revision := composed(t, "stock", values, kindconfig.Cell{}, NoProxies)
+	if _, found := at(revision, "components", "cni"); found || variable(revision, "PILOT_X") != "1" {
+		t.Errorf("a revision is installed with %v", revision)
+	}
+}
+
+func TestCheckValues(t *testing.T) {
+	for name, c := range map[string]struct{ content, want string }{
+		"Helm values":               {"pilot: {traceSampling: 5}\nmeshConfig: {accessLogFile: /dev/stdout}\n", ""},
+		"an IstioOperator":          {"apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: {profile: minimal}\n", ""},
+		"the suite's own value":     {"meshConfig: {defaultConfig: {concurrency: 1}}\n", ""},
+		"an agreeing variable":      {"pilot: {env: {PILOT_ENABLE_ALPHA_GATEWAY_API: true}}\n", ""},
+		"another value":             {"meshConfig: {defaultConfig: {concurrency: 2}}\n", "spec.meshConfig.defaultConfig.concurrency is 2 in the installation values, and the suite sets 1 (control plane dataplane)"},
+		"another variable":          {"pilot: {env: {PILOT_ENABLE_ALPHA_GATEWAY_API: \"false\"}}\n", "env[PILOT_ENABLE_ALPHA_GATEWAY_API].value is false in the installation values, and the suite sets true"},
+		"what upstream cannot":      {"telemetry: {enabled: true}\n", "spec.values.telemetry.enabled is true in the installation values, and the suite sets false"},
+		"images":                    {"global: {hub: example.test/mine}\n", "spec.hub is example.test/mine"},
+		"a revision":                {"kind: IstioOperator\nspec: {revision: canary}\n", "spec.revision is canary"},
+		"another profile":           {"kind: IstioOperator\nspec: {profile: demo}\n", "spec.profile is demo in the installation values, and the suite sets minimal"},
+		"another namespace":         {"kind: IstioOperator\nmetadata: {namespace: mesh}\nspec: {profile: minimal}\n", "spec.namespace is mesh"},
+		"several":                   {"global: {hub: a, tag: b}\n", "spec.hub is a in the installation values, and the suite sets that of the subject's images (control plane every one); likewise spec.tag"},
+		"no YAML":                   {"a: [\n", "not YAML"},
+		"a list":                    {"- a\n", "not YAML with one mapping"},
+		"a key twice":               {"a: 1\na: 2\n", "not YAML"},
+		"nothing":                   {"# nothing\n", "are empty"},
+		"another kind":              {"apiVersion: v1\nkind: Pod\n", "apiVersion v1 and kind Pod"},
+		"an operator without spec":  {"kind: IstioOperator\n", "no spec"},
+		"an operator's unknown key": {"kind: IstioOperator\nspce: {}\n", `unknown field "spce"`},
+		"a mapping that is none":    {"kind: IstioOperator\nspec: {meshConfig: 1}\n", "spec.meshConfig of the IstioOperator is 1"},
+	} {
+		err := CheckValues([]byte(c.content), "values.yaml")
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v, want one line, a usage error with %q", name, err, c.want)
+		}
+	}
+}
+
+func TestEveryFileIsKnown(t *testing.T) {
+	for _, name := range Names() {
+		// The release before is not the subject.
+		if _, known := ofSubject[name]; !known && name != "openshift-before" {
+			t.Errorf("%s.yaml is in no list of the subject's control planes", name)
+		}
+	}
+	if len(ofSubject) != len(Names())-1 {
+		t.Errorf("files are %q", Names())
+	}
+}
