@@ -63,7 +63,8 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 	}
 	switch {
 	case version.Schema == nil:
-		return SubjectFile{}, problem.Usage("the subject file has no schema", path, fmt.Sprintf("begin it with schema: %d", SubjectSchema))
+		return SubjectFile{}, problem.Usage("the subject file has no schema",
+			path, fmt.Sprintf("begin it with schema: %d", SubjectSchema))
 	case *version.Schema != SubjectSchema:
 		return SubjectFile{}, problem.Usage(fmt.Sprintf("the subject file has schema %d, and this program reads schema %d",
 			*version.Schema, SubjectSchema), path, "use a program of the file's schema, or write the file anew")
@@ -132,19 +133,23 @@ func (f SubjectFile) Check() error {
 	images := f.Hub != "" && f.Tag != ""
 	switch {
 	case len(origins) > 1:
-		return problem.Usage("a build comes from one place, and two are named", strings.Join(origins, ", "), "leave one out")
+		return problem.Usage("a build comes from one place, and two are named",
+			strings.Join(origins, ", "), "leave one out")
 	case f.Hub != "" && f.Tag == "":
 		return problem.Usage("a hub without a tag names no images", "--hub", "add --tag")
 	case f.Tag != "" && f.Hub == "":
 		return problem.Usage("a tag without a hub names no images", "--tag", "add --hub")
 	case f.Istioctl != "" && !images:
-		return problem.Usage("an istioctl of one's own goes with images that exist", "--istioctl", "add --hub and --tag, or leave it out")
+		return problem.Usage("an istioctl of one's own goes with images that exist",
+			"--istioctl", "add --hub and --tag, or leave it out")
 	case f.Charts != "" && !images:
-		return problem.Usage("charts of one's own go with images that exist", "--charts", "add --hub and --tag, or leave them out")
+		return problem.Usage("charts of one's own go with images that exist",
+			"--charts", "add --hub and --tag, or leave them out")
 	case strings.ContainsAny(f.Hub, " \t@") || strings.Contains(f.Hub, "://") || strings.HasSuffix(f.Hub, "/"):
 		return problem.Usage(fmt.Sprintf("the hub %q is malformed", f.Hub), "--hub", "name one like docker.io/istio")
 	case f.Base != "" && f.Source == "" && !images:
-		return problem.Usage("a release is its own base", "--base", "leave it out, or name a build with --istio-source or --hub and --tag")
+		return problem.Usage("a release is its own base",
+			"--base", "leave it out, or name a build with --istio-source or --hub and --tag")
 	case f.Base != "" && !baseVersion.MatchString(f.Base):
 		return problem.Usage(fmt.Sprintf("the base %q is no release", f.Base), "--base", "name one like 1.20 or 1.20.3")
 	}
@@ -153,11 +158,13 @@ func (f SubjectFile) Check() error {
 		known = known || f.Images == choice
 	}
 	if !known {
-		return problem.Usage(fmt.Sprintf("unknown value %q of images", f.Images), "--subject", "give one of auto, published, built")
+		return problem.Usage(fmt.Sprintf("unknown value %q of images", f.Images),
+			"--subject", "give one of auto, published, built")
 	}
 	for name, value := range f.Digests {
 		if !digest.MatchString(value) {
-			return problem.Usage(fmt.Sprintf("the digest %q of %s is malformed", value, name), "--subject", "name sha256: and 64 hexadecimal digits")
+			return problem.Usage(fmt.Sprintf("the digest %q of %s is malformed", value, name),
+				"--subject", "name sha256: and 64 hexadecimal digits")
 		}
 		if !digested[name] {
 			return problem.Usage(fmt.Sprintf("a digest is named for %q, which is no part of a build", name), "--subject",
@@ -181,7 +188,8 @@ func (v *Versions) Subject(asked SubjectFile) (Subject, error) {
 	asked.Schema = SubjectSchema
 	for flag, version := range map[string]string{"--upgrade-from": asked.UpgradeFrom, "--upgrade-to": asked.UpgradeTo} {
 		if _, ok := v.Istio[version]; version != "" && !ok {
-			return Subject{}, problem.Usage(fmt.Sprintf("the release %q is not pinned", version), flag, "pinned are "+strings.Join(v.Releases(), ", "))
+			return Subject{}, problem.Usage(fmt.Sprintf("the release %q is not pinned", version),
+				flag, "pinned are "+strings.Join(v.Releases(), ", "))
 		}
 	}
 	switch {
@@ -223,13 +231,15 @@ func (v *Versions) Located(s Subject, version string) (Subject, error) {
 	s.From, s.To = v.ReleaseBefore(placed), v.ReleaseAfter(placed)
 	if from := s.Asked.UpgradeFrom; from != "" {
 		if !parsed(from).LessThan(placed) {
-			return Subject{}, problem.Usage(fmt.Sprintf("an upgrade to %s cannot start from %s", s.Base, from), "--upgrade-from", "name an older release")
+			return Subject{}, problem.Usage(fmt.Sprintf("an upgrade to %s cannot start from %s", s.Base, from),
+				"--upgrade-from", "name an older release")
 		}
 		s.From = from
 	}
 	if to := s.Asked.UpgradeTo; to != "" {
 		if !parsed(to).GreaterThan(placed) {
-			return Subject{}, problem.Usage(fmt.Sprintf("an upgrade from %s cannot lead to %s", s.Base, to), "--upgrade-to", "name a newer release")
+			return Subject{}, problem.Usage(fmt.Sprintf("an upgrade from %s cannot lead to %s", s.Base, to),
+				"--upgrade-to", "name a newer release")
 		}
 		s.To = to
 	}

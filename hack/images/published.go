@@ -18,7 +18,8 @@ const istioctlImage = "istioctl"
 func (p *planner) publishedRelease(istio kindconfig.Istio, role string) mesh {
 	hub := istio.Published
 	if hub.Hub == "" || hub.Tag == "" {
-		p.fail(problem.Usage("Istio "+istio.Version+" has no published images", "kindconfig/versions.yaml", "pin a hub and a tag or use --images built"))
+		p.fail(problem.Usage("Istio "+istio.Version+" has no published images",
+			"kindconfig/versions.yaml", "pin a hub and a tag or use --images built"))
 		return mesh{}
 	}
 	made := mesh{

@@ -91,7 +91,8 @@ func (b *Builder) Subject(ctx context.Context, subject kindconfig.Subject) (kind
 }
 
 func otherIstioctl(own, pilot, path string) error {
-	return problem.Usage(fmt.Sprintf("istioctl is of version %s, and pilot of version %s", own, pilot), path, "name the istioctl of the same build")
+	return problem.Usage(fmt.Sprintf("istioctl is of version %s, and pilot of version %s", own, pilot),
+		path, "name the istioctl of the same build")
 }
 
 // ofHub turns what is to be done about an image that cannot be had to the flags that named it.

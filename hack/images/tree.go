@@ -99,7 +99,8 @@ var chartPaths = []string{"charts/base/Chart.yaml", "charts/istio-control/istio-
 func checkManifests(dir, flag string) error {
 	for _, path := range chartPaths {
 		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(path))); err != nil {
-			return problem.Usage("the folder of charts lacks "+path, flag+" "+dir, "name the folder manifests of an Istio release")
+			return problem.Usage("the folder of charts lacks "+path,
+				flag+" "+dir, "name the folder manifests of an Istio release")
 		}
 	}
 	return nil
@@ -117,7 +118,8 @@ func baseOf(dir string) (string, error) {
 	}
 	base := strings.TrimSpace(string(content))
 	if !versionFile.MatchString(base) {
-		return "", problem.Usage(fmt.Sprintf("the source's file VERSION says %q, which is no release", base), sourceFlag+" "+dir, do)
+		return "", problem.Usage(fmt.Sprintf("the source's file VERSION says %q, which is no release", base),
+			sourceFlag+" "+dir, do)
 	}
 	return base, nil
 }

@@ -33,7 +33,8 @@ func versionOf(ctx context.Context, program, where string, arguments ...string) 
 		if said != "" {
 			said = ": " + said
 		}
-		return "", problem.Usage(fmt.Sprintf("%s does not execute: %v%s", program, err, said), where, "name a program of Istio for this machine")
+		return "", problem.Usage(fmt.Sprintf("%s does not execute: %v%s", program, err, said),
+			where, "name a program of Istio for this machine")
 	}
 	var reported struct {
 		Client *struct {

@@ -152,11 +152,25 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if ctx.Err() != nil {
 		return noVerdict(dir, causeOf(ctx, nil))
 	}
+	if err := saveSubject(dir, made); err != nil {
+		return problem.Environment("cannot write", dir, "make it writable or set --output", err)
+	}
 	record := reports.Run{
 		ID: s.id, Started: s.started.UTC().Truncate(time.Second), Seconds: time.Since(s.started).Round(time.Second).Seconds(),
 		Procs: o.procs, Command: "qualify " + strings.Join(os.Args[1:], " "),
 	}
 	return renderMatrix(out, dir, record, without(outcomes, versions, cells, "the matrix did not come to it"), o.allowUndecided)
+}
+
+// saveSubject writes the file that repeats the runs of cells, of which all are of one subject. Where none could be built
+// there is none.
+func saveSubject(dir string, made []*cellImages) error {
+	for _, one := range made {
+		if one.cell != nil {
+			return one.cell.Subject.Asked.Save(filepath.Join(dir, kindconfig.SubjectName))
+		}
+	}
+	return nil
 }
 
 // hasNode reports whether the engine that runs has a cell's node image.

@@ -49,7 +49,8 @@ func (o *runOptions) subject(ctx context.Context, versions *kindconfig.Versions)
 	if o.subjectFile != "" {
 		for _, flag := range buildFlags(&o.asked) {
 			if *flag.value != "" {
-				return kindconfig.Subject{}, problem.Usage("a build is named by a file and by a flag", "--"+subjectFlag+", --"+flag.name, "leave one out")
+				return kindconfig.Subject{}, problem.Usage("a build is named by a file and by a flag",
+					"--"+subjectFlag+", --"+flag.name, "leave one out")
 			}
 		}
 		var err error
@@ -60,7 +61,8 @@ func (o *runOptions) subject(ctx context.Context, versions *kindconfig.Versions)
 			return kindconfig.Subject{}, err
 		}
 		if asked.Images != "" && !slices.Contains([]string{images.ChoiceAuto, asked.Images}, o.images) {
-			return kindconfig.Subject{}, problem.Usage("the subject file says images: "+asked.Images+", and the flag says "+o.images, "--images", "leave one out")
+			return kindconfig.Subject{}, problem.Usage("the subject file says images: "+asked.Images+", and the flag says "+o.images,
+				"--images", "leave one out")
 		}
 		if asked.Images != "" {
 			o.images = asked.Images

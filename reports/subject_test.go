@@ -1,0 +1,60 @@
+package reports
+
+import (
+	"strings"
+	"testing"
+
+	"mesh-conformance/kindconfig"
+)
+
+// acme is a vendor's build, of which the releases around it are pinned in part.
+func acme() *kindconfig.Subject {
+	return &kindconfig.Subject{
+		Name: "Acme Mesh 3", Version: "1.20.0-acme.3", Base: "1.20", Origin: kindconfig.OriginImages, From: "1.19.0",
+		Asked: kindconfig.SubjectFile{Schema: 1, Name: "Acme Mesh 3", Hub: "docker.io/acme", Tag: "1.20.0-acme.3", Base: "1.20"},
+		Parts: []kindconfig.Part{
+			{Name: kindconfig.PartPilot, Origin: kindconfig.OriginImages, From: "docker.io/acme/pilot:1.20.0-acme.3", Digest: "sha256:0123"},
+			{Name: kindconfig.PartIstioctl, Origin: kindconfig.OriginFile, From: "/bin/istioctl", Digest: "sha256:4567"},
+			{Name: kindconfig.PartCharts, Origin: kindconfig.OriginImages, From: "carried by istioctl"},
+		},
+	}
+}
+
+// Every report has the build, its parts, and the file that repeats the run.
+func TestReportsNameTheSubject(t *testing.T) {
+	results := &Results{Schema: Schema, Subject: acme()}
+	html, err := HTML(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var properties []string
+	for _, property := range junitProperties(results) {
+		properties = append(properties, property.Name+"="+property.Value)
+	}
+	matrix := &Matrix{Schema: Schema, Subject: acme()}
+	for name, c := range map[string]struct {
+		report string
+		file   bool
+	}{
+		"report.html": {string(html), true},
+		"report.md":   {string(Markdown(results)), true},
+		"junit.xml":   {strings.Join(properties, "\n"), false},
+		"matrix.md":   {string(matrix.Markdown()), true},
+	} {
+		wanted := []string{"Acme Mesh 3", "1.20.0-acme.3", "no release after 1.20.0 is pinned", "sha256:0123", "sha256:4567", "carried by istioctl"}
+		if c.file {
+			wanted = append(wanted, "taken for 1.20", "hub: docker.io/acme", "schema: 1", "base: &#34;1.20&#34;")
+		}
+		for _, want := range wanted {
+			if !strings.Contains(c.report, want) {
+				t.Errorf("%s lacks %q", name, want)
+			}
+		}
+	}
+}
+
+func TestResultsOfBeforeTheSubjectWasRecorded(t *testing.T) {
+	if report := string(Markdown(&Results{Schema: Schema})); strings.Contains(report, "## Subject") {
+		t.Errorf("a subject in %s", report)
+	}
+}
