@@ -29,7 +29,9 @@ type Options struct {
 	// Cache is the folder that keeps what is built between runs.
 	Cache string
 	// Source is built or published: where the subject and Kubernetes come from.
-	Source   string
+	Source string
+	// Access says how image registries are reached.
+	Access   Access
 	Progress Progress
 	// Group is the control group that the processes of builds run in. Without one no build runs while specs do.
 	Group *cgroup.Builds
@@ -43,11 +45,12 @@ type Builder struct {
 	engine    Engine
 	versions  *kindconfig.Versions
 	store     store
-	registry  registry
 	goVersion string
 	goarch    string
 	apt       sync.Mutex
 	pace      pace
+	// Reader reads registries for the architecture of this machine.
+	Reader
 }
 
 // New checks that a Go toolchain is there, prepares the store and removes what a killed build left. No
@@ -72,10 +75,14 @@ func newBuilder(ctx context.Context, engine Engine, versions *kindconfig.Version
 	if err != nil {
 		return nil, problem.Environment("cannot run go", "PATH", "install Go", err)
 	}
+	reader, err := NewReader(runtime.GOARCH, options.Access)
+	if err != nil {
+		return nil, err
+	}
 	return &Builder{
 		options: options, engine: engine, versions: versions,
 		store:     store{dir: options.Cache},
-		registry:  newRegistry(runtime.GOARCH),
+		Reader:    reader,
 		goVersion: strings.TrimSpace(string(out)),
 		goarch:    runtime.GOARCH,
 		pace:      pace{group: options.Group},
@@ -131,6 +138,9 @@ func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
 	}
 	cell := p.cell
 	cell.Node = node.Reference
+	if node.Traits != nil {
+		cell.NodeTraits = *node.Traits
+	}
 	cell.Istioctl = filepath.Join(b.store.path(p.istioctl), "istioctl")
 	cell.Before.Istioctl = filepath.Join(b.store.path(p.before), "istioctl")
 	cell.After.Istioctl = filepath.Join(b.store.path(p.after), "istioctl")
@@ -140,6 +150,7 @@ func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
 		cell.Archives = []string{filepath.Join(b.store.path(p.archive), archiveFile)}
 	}
 	nodeImage := kindconfig.Image{Name: "node", Reference: node.Reference, Digest: node.ID, Source: cell.Source, Role: RoleKubernetes}
+	nodeImage.PinnedDigest, nodeImage.Mirror = node.Pinned, node.Mirror
 	if node.Digest != "" {
 		nodeImage.Digest = node.Digest
 	}

@@ -32,7 +32,8 @@ func (b *Builder) builtPlan(kubernetes kindconfig.Kubernetes, istio kindconfig.I
 	result := &plan{
 		cell: kindconfig.Cell{
 			Kubernetes: kubernetes.Version, Istio: istio.Version, Subject: kindconfig.ReleaseSubject(istio.Version), Source: SourceBuilt,
-			Hub: subjectHub, Tag: istio.Version, ProxyFlavour: "upstream", ProxyVersion: istio.Envoy,
+			NodeTraits: kindconfig.BuiltNode(kubernetes.Version),
+			Hub:        subjectHub, Tag: istio.Version, ProxyFlavour: "upstream", ProxyVersion: istio.Envoy,
 			Before: before.describe(), After: after.describe(),
 		},
 		istioctl: subject.programs, before: before.programs, after: after.programs, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs,

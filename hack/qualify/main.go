@@ -41,7 +41,8 @@ func newCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return problem.Usage(err.Error(), cmd.CommandPath(), "see "+cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(runCommand(), matrixCommand(), mergeCommand(), diffCommand(), listCommand(), reportCommand(), benchCommand(), downCommand())
+	root.AddCommand(runCommand(), matrixCommand(), mergeCommand(), diffCommand(), listCommand(), reportCommand(), benchCommand(), downCommand(),
+		pinCommand())
 	return root
 }
 
