@@ -19,6 +19,9 @@ const (
 	nodeDigest = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 )
 
+// publishedTraits is what kind's own node image prints of its traits.
+const publishedTraits = "version v1.28.0\ndefault-network\nsystemd"
+
 func publishedCell(hub string) (kindconfig.Kubernetes, kindconfig.Istio) {
 	return kindconfig.Kubernetes{Minor: "1.28", Version: "1.28.15", Published: "kindest/node:v1.28.0@" + nodeDigest},
 		kindconfig.Istio{
@@ -84,7 +87,7 @@ func withoutCompiling(t *testing.T, p *plan) {
 }
 
 func TestPublishedCell(t *testing.T) {
-	fake, engine := newFakeRegistry(t), &fakeEngine{answers: map[string]string{"image inspect": nodeID}}
+	fake, engine := newFakeRegistry(t), &fakeEngine{answers: map[string]string{"image inspect": nodeID, "run --rm": publishedTraits}}
 	want := map[string]string{
 		"node":  nodeDigest,
 		"pilot": fake.push(t, "pilot", "1.20.0", "arm64", "amd64")["amd64"], "proxyv2": fake.push(t, "proxyv2", "1.20.0", "amd64", "arm64")["amd64"],
@@ -117,7 +120,8 @@ func TestPublishedCell(t *testing.T) {
 	cell := prepare()
 
 	if cell.Node != kubernetes.Published || cell.Kubernetes != "1.28.0" || cell.Source != SourcePublished || cell.Hub != fake.hub || cell.Tag != "1.20.0" ||
-		cell.ProxyFlavour != "istio" || cell.ProxyVersion != "1.20.0" || len(cell.Archives) != 1 {
+		cell.ProxyFlavour != "istio" || cell.ProxyVersion != "1.20.0" || len(cell.Archives) != 1 ||
+		cell.NodeTraits != kindconfig.PublishedNode("1.28.0") {
 		t.Errorf("cell %+v", cell)
 	}
 	for version, path := range map[string]string{"1.20.0": cell.Istioctl, "1.19.0": cell.Before.Istioctl, "1.20.1": cell.After.Istioctl} {
