@@ -42,7 +42,7 @@ func newCommand() *cobra.Command {
 		return problem.Usage(err.Error(), cmd.CommandPath(), "see "+cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(runCommand(), matrixCommand(), mergeCommand(), diffCommand(), listCommand(), reportCommand(), benchCommand(), downCommand(),
-		pinCommand())
+		pinCommand(), imagesCommand())
 	return root
 }
 
