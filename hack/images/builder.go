@@ -139,7 +139,8 @@ func (b *Builder) describe(p *plan) (*kindconfig.Cell, error) {
 	cell := p.cell
 	cell.Node = node.Reference
 	if node.Traits != nil {
-		cell.NodeTraits = *node.Traits
+		// The tag of a node image may name another patch release than the image has.
+		cell.NodeTraits, cell.Kubernetes = *node.Traits, node.Traits.Kubernetes
 	}
 	cell.Istioctl = filepath.Join(b.store.path(p.istioctl), "istioctl")
 	cell.Before.Istioctl = filepath.Join(b.store.path(p.before), "istioctl")

@@ -29,6 +29,13 @@ func TestBadCommandLines(t *testing.T) {
 		{"run --focus=(", "malformed --focus: "},
 		{"run --label-filter=(a", "malformed --label-filter: "},
 		{"run --istio=1.19.0", `unknown Istio version "1.19.0" (--istio); pinned as subjects are 1.20.0`},
+		{"run --mirror=https://m.example", "a scheme is no part of it"},
+		{"run --mirror-digests=x", "digests of a mirror without a mirror"},
+		{"run --registry-ca=nosuch.pem", "cannot read the certificates of registries"},
+		{"images --istio=9.9.9", "unknown Istio version"},
+		{"pin istio", "accepts 1 arg(s), received 0"},
+		{"pin istio latest", `malformed version "latest" of Istio`},
+		{"pin kubernetes 1.28.14", "Kubernetes 1.28 is pinned at 1.28.15, and nothing is overwritten"},
 		{"matrix extra", `unknown command "extra" for "qualify matrix"`},
 		{"matrix --kubernetes=1.25,1.99", `unknown Kubernetes version "1.99" (--kubernetes); pinned are 1.25, 1.26, 1.27, 1.28`},
 		{"matrix --kubernetes=1.25,1.25.4", "Kubernetes 1.25 is asked for twice"},
@@ -67,7 +74,7 @@ func TestBadCommandLines(t *testing.T) {
 }
 
 func TestHelpIsNoError(t *testing.T) {
-	for _, line := range []string{"", "--help", "run --help", "matrix --help", "merge --help", "diff --help", "list --help", "report --help", "bench --help", "down --help"} {
+	for _, line := range []string{"", "--help", "run --help", "matrix --help", "merge --help", "diff --help", "list --help", "report --help", "bench --help", "down --help", "pin --help", "pin istio --help", "images --help"} {
 		cmd := newCommand()
 		var out bytes.Buffer
 		cmd.SetOut(&out)

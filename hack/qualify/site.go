@@ -44,6 +44,8 @@ type site struct {
 	lost         context.CancelCauseFunc
 	// source is where the subject and Kubernetes come from, sourceWhy why, in words for the user.
 	source, sourceWhy string
+	// access says how image registries are reached.
+	access images.Access
 	// tools are the programs that builds need and that the machine lacked when the run began.
 	tools []apt.Tool
 }
@@ -103,7 +105,8 @@ func (s *site) plan(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	s.source, s.sourceWhy = images.Decide(ctx, o.images, istio)
+	s.access = o.access
+	s.source, s.sourceWhy = images.Decide(ctx, o.images, istio, o.access)
 	options := images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: s.source}
 	s.tools = images.Tools(ctx, s.versions, cells, istio, options)
 	for _, tool := range s.tools {
@@ -139,7 +142,7 @@ func (s *site) builder(ctx context.Context, progress images.Progress) (*images.B
 		s.say("builds wait while specs run, because no control group can be made for them: %v", err)
 	}
 	s.images, err = images.New(ctx, s.engines, s.versions, images.Options{
-		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, Progress: progress, Log: s.say, Group: s.group,
+		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, Access: s.access, Progress: progress, Log: s.say, Group: s.group,
 	})
 	return s.images, err
 }
