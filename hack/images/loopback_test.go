@@ -268,7 +268,7 @@ func TestBrokenDownloads(t *testing.T) {
 			r.push(t, "istio/pilot:1.20.0", "amd64")
 			access := r.access()
 			if c.stalls {
-				access.SlowAfter = 500 * time.Millisecond
+				access.SlowAfter = 3 * time.Second
 			}
 			b := r.builder(t, access)
 			a, err := b.pulled(t.Context(), "pilot", RoleSubject, pilotAtHub)
