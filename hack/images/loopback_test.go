@@ -2,7 +2,9 @@ package images
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,8 +54,11 @@ func newRealRegistry(t *testing.T) *realRegistry {
 			}
 			blob := request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/blobs/")
 			if stalls := r.stalls.Load(); blob && (stalls || r.breaks.Add(-1) >= 0) {
-				w.Header().Set("Content-Length", "1000000")
-				_, _ = w.Write([]byte("half"))
+				whole := httptest.NewRecorder()
+				next.ServeHTTP(whole, request)
+				maps.Copy(w.Header(), whole.Header())
+				w.WriteHeader(whole.Code)
+				_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
 				_ = http.NewResponseController(w).Flush()
 				if stalls {
 					wait()
