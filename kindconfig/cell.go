@@ -9,6 +9,11 @@ type Image struct {
 	// Digest of the manifest of this architecture, sha256:…; of a built node image, which exists in an
 	// engine only, its id.
 	Digest string `json:"digest"`
+	// PinnedDigest is the digest that versions.yaml pins for the reference and that the digests of a mirror replace; empty
+	// where none is replaced.
+	PinnedDigest string `json:"pinnedDigest,omitempty"`
+	// Mirror is the reference that the image was read from, where that is a mirror's.
+	Mirror string `json:"mirror,omitempty"`
 	// Source is built or published.
 	Source string `json:"source"`
 	// Role is subject, release, kubernetes or instrument.
@@ -41,6 +46,8 @@ type Cell struct {
 	NodeSource string `json:"nodeSource"`
 	// Node is the kind node image's reference in the engine.
 	Node string `json:"node"`
+	// NodeTraits are those of the node image.
+	NodeTraits NodeTraits `json:"nodeTraits"`
 	// ProxyFlavour is upstream or istio, ProxyVersion the proxy's version: what the pins say, until the suite has read both
 	// from the proxy.
 	ProxyFlavour string `json:"proxyFlavour"`

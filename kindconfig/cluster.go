@@ -14,16 +14,16 @@ import (
 //go:embed cluster.yaml
 var clusterYAML []byte
 
-//go:embed cluster-built.yaml
-var builtPatchesYAML []byte
+//go:embed cluster-traits.yaml
+var traitPatchesYAML []byte
 
 //go:embed cluster-gates.yaml
 var gatesYAML []byte
 
-// Cluster is kind's configuration for a cell: nodes whose source is built bring a CNI configuration of their own,
-// published ones kind's; the version decides which feature gates can be on.
-func Cluster(nodeSource, kubernetes string) (*v1alpha4.Cluster, error) {
-	cluster, err := parseCluster(clusterYAML, builtPatchesYAML, nodeSource == "built")
+// Cluster is kind's configuration for a cell. The traits of the node image decide about its pod network and the
+// kubelet's cgroup driver; the version of Kubernetes decides which feature gates can be on.
+func Cluster(traits NodeTraits, kubernetes string) (*v1alpha4.Cluster, error) {
+	cluster, err := parseCluster(clusterYAML, traitPatchesYAML, traits)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func parseGates(content []byte, kubernetes string) (map[string]bool, error) {
 	return on, nil
 }
 
-func parseCluster(content, builtPatches []byte, built bool) (*v1alpha4.Cluster, error) {
+func parseCluster(content, traitPatches []byte, traits NodeTraits) (*v1alpha4.Cluster, error) {
 	var cluster v1alpha4.Cluster
 	if err := yaml.UnmarshalStrict(content, &cluster); err != nil {
 		return nil, problem.Usage("malformed cluster configuration: "+err.Error(), "kindconfig/cluster.yaml", "correct the file")
@@ -62,12 +62,21 @@ func parseCluster(content, builtPatches []byte, built bool) (*v1alpha4.Cluster, 
 	if len(cluster.Nodes) == 0 {
 		return nil, problem.Usage("the cluster configuration has no node", "kindconfig/cluster.yaml", "list one")
 	}
-	if built {
-		var patches []string
-		if err := yaml.UnmarshalStrict(builtPatches, &patches); err != nil {
-			return nil, problem.Usage("malformed cluster configuration: "+err.Error(), "kindconfig/cluster-built.yaml", "correct the file")
+	var patches struct {
+		OwnNetwork string `json:"ownNetwork"`
+		Patched    string `json:"patched"`
+		Cgroupfs   string `json:"cgroupfs"`
+	}
+	if err := yaml.UnmarshalStrict(traitPatches, &patches); err != nil {
+		return nil, problem.Usage("malformed cluster configuration: "+err.Error(), "kindconfig/cluster-traits.yaml", "correct the file")
+	}
+	for _, follows := range []struct {
+		has   bool
+		patch string
+	}{{traits.OwnNetwork, patches.OwnNetwork}, {traits.Patched, patches.Patched}, {traits.Cgroupfs, patches.Cgroupfs}} {
+		if follows.has {
+			cluster.KubeadmConfigPatches = append(cluster.KubeadmConfigPatches, follows.patch)
 		}
-		cluster.KubeadmConfigPatches = append(cluster.KubeadmConfigPatches, patches...)
 	}
 	for i, patch := range cluster.KubeadmConfigPatches {
 		var kind struct {
@@ -77,6 +86,6 @@ func parseCluster(content, builtPatches []byte, built bool) (*v1alpha4.Cluster, 
 			return nil, problem.Usage(fmt.Sprintf("kubeadm patch %d names no kind", i+1), "kindconfig/cluster.yaml", "correct the file")
 		}
 	}
-	cluster.Networking.DisableDefaultCNI = built
+	cluster.Networking.DisableDefaultCNI = traits.OwnNetwork
 	return &cluster, nil
 }

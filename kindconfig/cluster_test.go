@@ -11,18 +11,27 @@ import (
 	"mesh-conformance/hack/problem"
 )
 
-func TestClusterBringsItsOwnCNIOnlyWhenBuilt(t *testing.T) {
-	for source, want := range map[string]bool{"built": true, "published": false} {
-		cluster, err := Cluster(source, "1.28.15")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if cluster.Networking.DisableDefaultCNI != want {
-			t.Errorf("%s: DisableDefaultCNI is %v, want %v", source, !want, want)
-		}
-		if got := strings.Contains(strings.Join(cluster.KubeadmConfigPatches, ""), "allocate-node-cidrs"); got != want {
-			t.Errorf("%s: the allocator of node CIDRs is off: %v, want %v", source, got, want)
-		}
+func TestClusterFollowsTheNodeImage(t *testing.T) {
+	for name, traits := range map[string]NodeTraits{
+		"built": BuiltNode("1.28.15"), "published": PublishedNode("1.28.0"), "only a network": {OwnNetwork: true},
+		"only cgroupfs": {Cgroupfs: true}, "only patches": {Patched: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster, err := Cluster(traits, "1.28.15")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cluster.Networking.DisableDefaultCNI != traits.OwnNetwork {
+				t.Errorf("DisableDefaultCNI is %v", cluster.Networking.DisableDefaultCNI)
+			}
+			for text, want := range map[string]bool{
+				"allocate-node-cidrs": traits.OwnNetwork, "cgroupDriver: cgroupfs": traits.Cgroupfs, "/etc/mesh-conformance/patches": traits.Patched,
+			} {
+				if got := strings.Contains(strings.Join(cluster.KubeadmConfigPatches, ""), text); got != want {
+					t.Errorf("%q is in the patches: %v, want %v", text, got, want)
+				}
+			}
+		})
 	}
 }
 
@@ -30,7 +39,7 @@ func TestClusterHasTheGatesThatItsVersionKnows(t *testing.T) {
 	for kubernetes, want := range map[string]bool{
 		"1.25.4": false, "1.26.13": false, "v1.27.4": false, "1.28.0": true, "v1.28.15": true, "1.30.0": true,
 	} {
-		cluster, err := Cluster("built", kubernetes)
+		cluster, err := Cluster(BuiltNode(kubernetes), kubernetes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +80,7 @@ func TestClusterRefuses(t *testing.T) {
 			if changed == good {
 				t.Fatalf("%q is not in cluster.yaml", c.old)
 			}
-			_, err := parseCluster([]byte(changed), builtPatchesYAML, true)
+			_, err := parseCluster([]byte(changed), traitPatchesYAML, BuiltNode("1.28.15"))
 			if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want a usage error with %q", err, c.want)
 			}
@@ -81,9 +90,9 @@ func TestClusterRefuses(t *testing.T) {
 
 // A starved node is late, and must not be taken for a dead one by any of the cluster's own time-outs.
 func TestClusterIsPatient(t *testing.T) {
-	for _, source := range []string{"built", "published"} {
+	for source, traits := range map[string]NodeTraits{"built": BuiltNode(""), "published": PublishedNode("")} {
 		for _, version := range []string{"1.25.4", "1.26.13", "1.27.4", "1.28.15"} {
-			cluster, err := Cluster(source, version)
+			cluster, err := Cluster(traits, version)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -31,7 +31,8 @@ type Kubernetes struct {
 	Etcd    Pinned `json:"etcd"`
 	CoreDNS Pinned `json:"coredns"`
 	Pause   string `json:"pause"`
-	// Published is kind's own node image for machines that reach an image registry.
+	// Published is kind's own node image, with its digest, for machines that reach an image registry; empty where none is
+	// pinned.
 	Published string `json:"published"`
 }
 
@@ -39,6 +40,9 @@ type Kubernetes struct {
 type Hub struct {
 	Hub string `json:"hub"`
 	Tag string `json:"tag"`
+	// Digests maps an image's name, for example pilot, to the digest that its tag has to name; images without one are
+	// taken as the registry has them.
+	Digests map[string]string `json:"digests,omitempty"`
 }
 
 // Istio is one release of Istio.
@@ -113,7 +117,7 @@ func (v *Versions) check() error {
 		}
 		for name, value := range map[string]string{
 			"etcd.build": k.Etcd.Build, "etcd.tag": k.Etcd.Tag, "coredns.build": k.CoreDNS.Build,
-			"coredns.tag": k.CoreDNS.Tag, "pause": k.Pause, "published": k.Published,
+			"coredns.tag": k.CoreDNS.Tag, "pause": k.Pause,
 		} {
 			if value == "" {
 				return fmt.Errorf("kubernetes %s pins no %s", minor, name)

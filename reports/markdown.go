@@ -139,7 +139,7 @@ func markdownImages(b *strings.Builder, r *Results) {
 	if len(r.Images) > 0 {
 		b.WriteString("| image | role | source | digest |\n| --- | --- | --- | --- |\n")
 		for _, image := range r.Images {
-			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(image.Reference), image.Role, image.Source, code(image.Digest))
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(image.Reference), image.Role, image.Provenance(), code(image.Digest))
 		}
 		b.WriteString("\n")
 	}

@@ -168,8 +168,25 @@ type Image struct {
 	Name      string `json:"name"`
 	Reference string `json:"reference"`
 	Digest    string `json:"digest"`
-	Source    Source `json:"source"`
-	Role      Role   `json:"role"`
+	// PinnedDigest is the digest that is pinned for the reference and that the digests of a mirror replaced.
+	PinnedDigest string `json:"pinnedDigest,omitempty"`
+	// Mirror is the reference that the image was read from, where that is a mirror's.
+	Mirror string `json:"mirror,omitempty"`
+	Source Source `json:"source"`
+	Role   Role   `json:"role"`
+}
+
+// Provenance says in words where the image comes from, for example "published, read from m.example/istio/pilot:1.20.0
+// instead of the pinned sha256:…".
+func (i Image) Provenance() string {
+	words := string(i.Source)
+	if i.Mirror != "" {
+		words += ", read from " + i.Mirror
+	}
+	if i.PinnedDigest != "" {
+		words += " instead of the pinned " + i.PinnedDigest
+	}
+	return words
 }
 
 // Row is one promise of the release; its state follows from its specs.

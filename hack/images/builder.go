@@ -30,9 +30,11 @@ type Options struct {
 	Cache string
 	// Source is built or published: where releases of Istio come from. A subject that is none says itself.
 	Source string
-	// NodeSource is built or published: where nodes come from, and Kubernetes with them.
+	// NodeSource is where nodes come from, and Kubernetes with them: built, published or the reference of a node image.
 	NodeSource string
-	Progress   Progress
+	// Access says how image registries are reached.
+	Access   Access
+	Progress Progress
 	// Group is the control group that the processes of builds run in. Without one no build runs while specs do.
 	Group *cgroup.Builds
 	// Log receives one line per thing worth telling besides the progress; nil drops them.
@@ -45,11 +47,12 @@ type Builder struct {
 	engine    Engine
 	versions  *kindconfig.Versions
 	store     store
-	registry  registry
 	goVersion string
 	goarch    string
 	apt       sync.Mutex
 	pace      pace
+	// Reader reads registries for the architecture of this machine.
+	Reader
 }
 
 // New checks that a Go toolchain is there, prepares the store and removes what a killed build left. No
@@ -74,10 +77,14 @@ func newBuilder(ctx context.Context, engine Engine, versions *kindconfig.Version
 	if err != nil {
 		return nil, problem.Environment("cannot run go", "PATH", "install Go", err)
 	}
+	reader, err := NewReader(runtime.GOARCH, options.Access)
+	if err != nil {
+		return nil, err
+	}
 	return &Builder{
 		options: options, engine: engine, versions: versions,
 		store:     store{dir: options.Cache},
-		registry:  newRegistry(runtime.GOARCH),
+		Reader:    reader,
 		goVersion: strings.TrimSpace(string(out)),
 		goarch:    runtime.GOARCH,
 		pace:      pace{group: options.Group},
@@ -134,6 +141,10 @@ func (b *Builder) describe(ctx context.Context, p *plan) (*kindconfig.Cell, erro
 	}
 	cell := p.cell
 	cell.Node = node.Reference
+	if node.Traits != nil {
+		// The tag of a node image may name another patch release than the image has.
+		cell.NodeTraits, cell.Kubernetes = *node.Traits, node.Traits.Kubernetes
+	}
 	cell.Istioctl = filepath.Join(b.store.path(p.subject.istioctl), "istioctl")
 	for _, release := range []*kindconfig.Release{&cell.Before, &cell.After, &cell.Control} {
 		if release.Exists() {
@@ -149,6 +160,7 @@ func (b *Builder) describe(ctx context.Context, p *plan) (*kindconfig.Cell, erro
 		cell.Archives = []string{filepath.Join(b.store.path(p.archive), archiveFile)}
 	}
 	nodeImage := kindconfig.Image{Name: "node", Reference: node.Reference, Digest: node.ID, Source: cell.NodeSource, Role: RoleKubernetes}
+	nodeImage.PinnedDigest, nodeImage.Mirror = node.Pinned, node.Mirror
 	if node.Digest != "" {
 		nodeImage.Digest = node.Digest
 	}

@@ -26,6 +26,11 @@ type engineNode struct {
 	ID        string `json:"id"`
 	// Digest is the registry's, of a published node.
 	Digest string `json:"digest,omitempty"`
+	// Pinned is the digest that a mirror's replaces, Mirror the reference in the mirror.
+	Pinned string `json:"pinned,omitempty"`
+	Mirror string `json:"mirror,omitempty"`
+	// Traits are read from an image that was not built here.
+	Traits *kindconfig.NodeTraits `json:"traits,omitempty"`
 }
 
 const nodeFile = "node.json"

@@ -12,6 +12,8 @@ type nodes struct {
 	version string
 	// source is built or published.
 	source string
+	// traits of a built node; those of others are read from the image once the engine has it.
+	traits kindconfig.NodeTraits
 	// images are Kubernetes' own, of a built node; a published one brings its own.
 	images []*artifact
 	// make plans the node for a cell's images, and the archive to load into a node that does not carry them, or nil.
@@ -20,15 +22,19 @@ type nodes struct {
 
 // planNodes plans the node of a version of Kubernetes, wherever the subject comes from.
 func (p *planner) planNodes(kubernetes kindconfig.Kubernetes) nodes {
-	if p.b.options.NodeSource == SourcePublished {
-		node, err := p.b.pulledNode(kubernetes)
-		node = p.keep(node, err)
-		return nodes{
-			version: publishedVersion(kubernetes), source: SourcePublished,
-			make: func(images []*artifact) (*artifact, *artifact) { return node, p.b.archive(images) },
-		}
+	if p.b.options.NodeSource == SourceBuilt {
+		return p.builtNodes(kubernetes)
 	}
-	return p.builtNodes(kubernetes)
+	plan := func() (*artifact, error) { return p.b.pulledNode(kubernetes) }
+	if p.b.options.NodeSource != SourcePublished {
+		plan = func() (*artifact, error) { return p.b.namedNode(p.b.options.NodeSource) }
+	}
+	node, err := plan()
+	node = p.keep(node, err)
+	return nodes{
+		version: publishedVersion(kubernetes), source: SourcePublished,
+		make: func(images []*artifact) (*artifact, *artifact) { return node, p.b.archive(images) },
+	}
 }
 
 // builtNodes plans a node that is built whole and carries every image of its cell.
@@ -62,7 +68,7 @@ func (p *planner) builtNodes(kubernetes kindconfig.Kubernetes) nodes {
 	pauseSpec.config.User = "65535:65535"
 	add(pauseSpec)
 	return nodes{
-		version: kubernetes.Version, source: SourceBuilt, images: images,
+		version: kubernetes.Version, source: SourceBuilt, images: images, traits: kindconfig.BuiltNode(kubernetes.Version),
 		make: func(images []*artifact) (*artifact, *artifact) {
 			return b.node(kubernetes, kube, root, kindFiles, images), nil
 		},

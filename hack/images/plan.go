@@ -75,7 +75,7 @@ func newPlan(p *planner, kubernetes kindconfig.Kubernetes, subject kindconfig.Su
 	result := &plan{
 		subject: ofSubject, releases: releases, metallbFiles: instruments.metallbFiles, gatewayCRDs: instruments.gatewayCRDs, tools: p.tools,
 		cell: kindconfig.Cell{
-			Kubernetes: nodes.version, Istio: subject.Version, Subject: subject, Source: ofSubject.source, NodeSource: nodes.source,
+			Kubernetes: nodes.version, Istio: subject.Version, Subject: subject, Source: ofSubject.source, NodeSource: nodes.source, NodeTraits: nodes.traits,
 			Hub: ofSubject.hub, Tag: ofSubject.tag, ProxyFlavour: ofSubject.flavour, ProxyVersion: ofSubject.proxyVersion,
 			ChartsApart: ofSubject.chartsApart, Without: without(subject),
 			Before: releases[subject.From].describe(), After: releases[subject.To].describe(),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"mesh-conformance/hack/problem"
@@ -60,7 +59,7 @@ func (p *planner) pull(role, name, reference string) (*artifact, error) {
 // that its pilot reports.
 func (p *planner) istioctlOf(hub kindconfig.Hub, version string) *artifact {
 	reference := hub.Hub + "/" + istioctlImage + ":" + hub.Tag
-	if p.offline || !p.b.registry.lacks(p.ctx, reference) {
+	if p.offline || !p.b.lacks(p.ctx, reference) {
 		image, err := p.pull(RoleSubject, istioctlImage+"-"+version, reference)
 		return p.programOf("istioctl", p.keep(image, err))
 	}
@@ -74,12 +73,12 @@ func (p *planner) istioctlOf(hub kindconfig.Hub, version string) *artifact {
 
 // lacks reports whether a registry responds that it has no such image. Some registries deny an image that does not
 // exist.
-func (r registry) lacks(ctx context.Context, reference string) bool {
-	parsed, err := name.ParseReference(reference)
+func (b *Builder) lacks(ctx context.Context, reference string) bool {
+	_, at, err := b.at(reference)
 	if err != nil {
 		return false
 	}
-	_, err = remote.Head(parsed, append([]remote.Option{remote.WithContext(ctx)}, r.options...)...)
+	_, err = remote.Head(at, append([]remote.Option{remote.WithContext(ctx)}, b.registry.options...)...)
 	if err == nil {
 		return false
 	}

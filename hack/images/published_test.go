@@ -19,6 +19,9 @@ const (
 	nodeDigest = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 )
 
+// publishedTraits is what kind's own node image prints of its traits.
+const publishedTraits = "version v1.28.0\ndefault-network\nsystemd"
+
 func publishedCell(t *testing.T, b *Builder) (kindconfig.Kubernetes, kindconfig.Subject) {
 	t.Helper()
 	subject, err := b.versions.Subject(kindconfig.SubjectFile{Istio: "1.20.0"})
@@ -84,7 +87,7 @@ func withoutCompiling(t *testing.T, p *plan) {
 }
 
 func TestPublishedCell(t *testing.T) {
-	fake, engine := newFakeRegistry(t), &fakeEngine{answers: map[string]string{"image inspect": nodeID}}
+	fake, engine := newFakeRegistry(t), &fakeEngine{answers: map[string]string{"image inspect": nodeID, "run --rm": publishedTraits}}
 	pilot := reporting("1.20.0")
 	want := map[string]string{
 		"node":  nodeDigest,
@@ -122,7 +125,8 @@ func TestPublishedCell(t *testing.T) {
 	cell := prepare()
 
 	if cell.Node != kubernetes.Published || cell.Kubernetes != "1.28.0" || cell.Source != SourcePublished || cell.NodeSource != SourcePublished || cell.Hub != fake.hub || cell.Tag != "1.20.0" ||
-		cell.ProxyFlavour != "istio" || cell.ProxyVersion != "1.20.0" || len(cell.Archives) != 1 {
+		cell.ProxyFlavour != "istio" || cell.ProxyVersion != "1.20.0" || len(cell.Archives) != 1 ||
+		cell.NodeTraits != kindconfig.PublishedNode("1.28.0") {
 		t.Errorf("cell %+v", cell)
 	}
 	for version, path := range map[string]string{"1.20.0": cell.Istioctl, "1.19.0": cell.Before.Istioctl, "1.20.1": cell.After.Istioctl} {

@@ -1,9 +1,7 @@
 package images
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
-	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
 )
 
@@ -23,10 +20,11 @@ const pullTries = 3
 // pulled is the artifact of a published image: the same layout as a built one, with the layers as the
 // registry has them. What the reference stands for is asked now, and the digest pulled later.
 func (b *Builder) pulled(ctx context.Context, imageName, role, reference string) (*artifact, error) {
-	digest, err := b.registry.resolve(ctx, reference)
+	located, err := b.Locate(ctx, reference, b.pinnedDigest(reference))
 	if err != nil {
 		return nil, err
 	}
+	digest := located.Manifest
 	references := nodeReferences(reference)
 	build := func(ctx context.Context, out string, log io.Writer) error {
 		_, _ = fmt.Fprintf(log, "pull %s\n", digest)
@@ -35,10 +33,11 @@ func (b *Builder) pulled(ctx context.Context, imageName, role, reference string)
 		}
 		return writeJSON(filepath.Join(out, imageFile), kindconfig.Image{
 			Name: imageName, Reference: reference, Digest: digest.DigestStr(), Source: SourcePublished, Role: role,
+			PinnedDigest: located.Pinned, Mirror: located.mirror(),
 		})
 	}
 	return &artifact{
-		name: "published-" + imageName, inputs: append([]string{digest.DigestStr(), role}, references...), expect: 20 * time.Second, build: build,
+		name: "published-" + imageName, inputs: append([]string{digest.DigestStr(), role, located.Pinned, located.mirror()}, references...), expect: 20 * time.Second, build: build,
 	}, nil
 }
 
@@ -76,36 +75,6 @@ func nodeReferences(reference string) []string {
 		return []string{reference, "docker.io/" + reference}
 	}
 	return []string{reference}
-}
-
-// pulledNode is the artifact of kind's own node image, which stays in the engine.
-func (b *Builder) pulledNode(kubernetes kindconfig.Kubernetes) (*artifact, error) {
-	reference := kubernetes.Published
-	digest, err := name.NewDigest(reference)
-	if err != nil {
-		return nil, problem.Usage(fmt.Sprintf("the published node %q is not pinned by digest", reference), "kindconfig/versions.yaml",
-			"pin name:tag@sha256:…")
-	}
-	build := func(ctx context.Context, out string, log io.Writer) error {
-		var said bytes.Buffer
-		cmd := b.dockerCommand(ctx, "pull", "--quiet", reference)
-		cmd.Stdout, cmd.Stderr = log, io.MultiWriter(log, &said)
-		if err := run(cmd); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return refusalIn(said.String()).problem(reference, errors.New(lastLine(said.String())))
-		}
-		id, err := b.imageID(ctx, reference)
-		if err != nil {
-			return problem.Environment("the container engine lost what it pulled", reference, "run again", err)
-		}
-		return writeJSON(filepath.Join(out, nodeFile), engineNode{Reference: reference, ID: id, Digest: digest.DigestStr()})
-	}
-	return &artifact{
-		name: "published-node-" + publishedVersion(kubernetes), inputs: []string{reference, b.goarch}, expect: time.Minute,
-		build: build, valid: b.nodeIsThere,
-	}, nil
 }
 
 // publishedVersion is the Kubernetes version of the published node: kind publishes other patch releases

@@ -2,8 +2,10 @@ package images
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -24,11 +26,21 @@ const (
 	missing
 	denied
 	limited
+	slow
+	untrusted
 )
 
 // refusalOf reads a registry client's error.
 func refusalOf(err error) refusal {
 	var answer *transport.Error
+	var timeout net.Error
+	var unknown *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &unknown):
+		return untrusted
+	case errors.Is(err, errStalled), errors.As(err, &timeout) && timeout.Timeout():
+		return slow
+	}
 	if !errors.As(err, &answer) {
 		return unanswered
 	}
@@ -51,7 +63,8 @@ func refusalIn(said string) refusal {
 		is   refusal
 	}{
 		// An engine says "denied" of a missing repository too, as the registry does.
-		{"toomanyrequests", limited}, {"denied", denied}, {"unauthorized", denied}, {"authentication required", denied},
+		{"x509", untrusted}, {"no basic auth credentials", denied}, {"i/o timeout", slow}, {"timeout awaiting", slow},
+		{"deadline exceeded", slow}, {"toomanyrequests", limited}, {"denied", denied}, {"unauthorized", denied}, {"authentication required", denied},
 		{"manifest unknown", missing}, {"not found", missing}, {"no matching manifest", missing},
 	} {
 		if strings.Contains(said, sign.text) {
@@ -70,6 +83,11 @@ func (r refusal) problem(reference string, cause error) error {
 		return problem.Environment("the image registry denies "+reference, "", "log in with docker login if it exists, or use --images built", cause)
 	case limited:
 		return problem.Environment("the image registry limits its users", reference, "log in with docker login, run again later or use --images built", cause)
+	case slow:
+		return problem.Environment("the image registry does not answer in time for "+reference, "", "check the network, run again or use --images built", cause)
+	case untrusted:
+		return problem.Environment("the certificate of the image registry is not trusted for "+reference, "",
+			"name its authority with --registry-ca; the container engine reads it from certs.d", cause)
 	}
 	return problem.Environment("cannot pull "+reference, "", "check that the image registry can be reached, or use --images built", cause)
 }

@@ -3,11 +3,9 @@ package images
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"runtime"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"mesh-conformance/kindconfig"
@@ -20,8 +18,8 @@ const ChoiceAuto = "auto"
 const askTimeout = 3 * time.Second
 
 // Decide says where the subject and Kubernetes come from, and why, in words for the user.
-func Decide(ctx context.Context, choice string, istio kindconfig.Istio) (source, why string) {
-	return decide(choice, istio, func(reference string) error { return ask(ctx, reference) })
+func Decide(ctx context.Context, choice string, istio kindconfig.Istio, access Access) (source, why string) {
+	return decide(choice, istio, func(reference string) error { return ask(ctx, reference, access) })
 }
 
 func decide(choice string, istio kindconfig.Istio, ask func(string) error) (source, why string) {
@@ -45,15 +43,17 @@ func decide(choice string, istio kindconfig.Istio, ask func(string) error) (sour
 }
 
 // ask makes one request without a retry.
-func ask(ctx context.Context, reference string) error {
+func ask(ctx context.Context, reference string, access Access) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	parsed, err := name.ParseReference(reference)
+	reader, err := NewReader(runtime.GOARCH, access)
 	if err != nil {
 		return err
 	}
-	once := newRegistry(runtime.GOARCH, remote.WithContext(ctx), remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
-		remote.WithTransport(&http.Transport{Proxy: http.ProxyFromEnvironment}))
-	_, err = remote.Head(parsed, once.options...)
+	_, at, err := reader.at(reference)
+	if err != nil {
+		return err
+	}
+	_, err = remote.Head(at, append([]remote.Option{remote.WithContext(ctx), remote.WithRetryBackoff(remote.Backoff{Steps: 1})}, reader.registry.options...)...)
 	return err
 }

@@ -46,11 +46,11 @@ func TestDecide(t *testing.T) {
 func TestDecideAsksARegistry(t *testing.T) {
 	fake := newFakeRegistry(t)
 	istio := kindconfig.Istio{Published: kindconfig.Hub{Hub: fake.hub, Tag: "1.20.0"}}
-	if source, why := Decide(t.Context(), ChoiceAuto, istio); source != SourceBuilt || !strings.Contains(why, "has no") {
+	if source, why := Decide(t.Context(), ChoiceAuto, istio, Access{}); source != SourceBuilt || !strings.Contains(why, "has no") {
 		t.Errorf("before the push: %s (%s)", source, why)
 	}
 	fake.push(t, "pilot", "1.20.0", "amd64")
-	if source, why := Decide(t.Context(), ChoiceAuto, istio); source != SourcePublished {
+	if source, why := Decide(t.Context(), ChoiceAuto, istio, Access{}); source != SourcePublished {
 		t.Errorf("after the push: %s (%s)", source, why)
 	}
 }

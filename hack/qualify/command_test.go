@@ -28,7 +28,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"run --engine=steam", `unknown value "steam" of --engine (qualify run); give one of auto, docker, private`},
 		{"run --focus=(", "malformed --focus: "},
 		{"run --label-filter=(a", "malformed --label-filter: "},
-		{"run --istio=1.20", `unknown Istio version "1.20" (--istio); pinned are 1.19.0, 1.20.0, 1.20.1`},
+		{"run --istio=1.20", `unknown Istio version "1.20" (--istio); pinned are 1.19.0, 1.20.0, 1.20.1, 1.21.3`},
 		{"run --hub=h", "a hub without a tag names no images (--hub); add --tag"},
 		{"run --tag=t", "a tag without a hub names no images (--tag); add --hub"},
 		{"run --istio=1.20.0 --istio-source=x", "two are named (--istio, --istio-source)"},
@@ -41,6 +41,13 @@ func TestBadCommandLines(t *testing.T) {
 		{"run --upgrade-to=1.19.0", "cannot lead to 1.19.0"},
 		{"bench --hub=h", "add --tag"},
 		{"matrix --upgrade-to=9.9.9", `the release "9.9.9" is not pinned (--upgrade-to)`},
+		{"run --mirror=https://m.example", "a scheme is no part of it"},
+		{"run --mirror-digests=x", "digests of a mirror without a mirror"},
+		{"run --registry-ca=nosuch.pem", "cannot read the certificates of registries"},
+		{"images --istio=9.9.9", "unknown Istio version"},
+		{"pin istio", "accepts 1 arg(s), received 0"},
+		{"pin istio latest", `malformed version "latest" of Istio`},
+		{"pin kubernetes 1.28.14", "Kubernetes 1.28 is pinned at 1.28.15, and nothing is overwritten"},
 		{"matrix extra", `unknown command "extra" for "qualify matrix"`},
 		{"matrix --kubernetes=1.25,1.99", `unknown Kubernetes version "1.99" (--kubernetes); pinned are 1.25, 1.26, 1.27, 1.28`},
 		{"matrix --kubernetes=1.25,1.25.4", "Kubernetes 1.25 is asked for twice"},
@@ -79,7 +86,7 @@ func TestBadCommandLines(t *testing.T) {
 }
 
 func TestHelpIsNoError(t *testing.T) {
-	for _, line := range []string{"", "--help", "run --help", "matrix --help", "merge --help", "diff --help", "list --help", "report --help", "bench --help", "down --help"} {
+	for _, line := range []string{"", "--help", "run --help", "matrix --help", "merge --help", "diff --help", "list --help", "report --help", "bench --help", "down --help", "pin --help", "pin istio --help", "images --help"} {
 		cmd := newCommand()
 		var out bytes.Buffer
 		cmd.SetOut(&out)

@@ -42,7 +42,7 @@ func newCommand() *cobra.Command {
 		return problem.Usage(err.Error(), cmd.CommandPath(), "see "+cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(runCommand(), matrixCommand(), mergeCommand(), diffCommand(), listCommand(), reportCommand(), benchCommand(), selfcheckCommand(),
-		downCommand())
+		downCommand(), pinCommand(), imagesCommand())
 	return root
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -27,11 +28,15 @@ type runOptions struct {
 	asked          kindconfig.SubjectFile
 	subjectFile    string
 	images, engine string
-	focus, labels  string
-	procs          int
-	keep, reuse    bool
-	cache, output  string
-	buildOnly      bool
+	// nodes is published, built or a reference; empty follows images.
+	nodes string
+	// access says how image registries are reached.
+	access        images.Access
+	focus, labels string
+	procs         int
+	keep, reuse   bool
+	cache, output string
+	buildOnly     bool
 	// timeoutFactor multiplies the suite's time limits; 0 follows what is measured of the machine.
 	timeoutFactor float64
 	// budget bounds building and specs together: the set smoke runs where the whole suite would exceed it. 0 is no bound.
@@ -85,6 +90,8 @@ func addSubjectFlags(cmd *cobra.Command, o *runOptions) {
 	f := cmd.Flags()
 	addBuildFlags(f, o)
 	f.StringVar(&o.images, "images", images.ChoiceAuto, "where releases of Istio and nodes come from: auto, published or built")
+	f.StringVar(&o.nodes, "nodes", "", "where nodes come from: published, built or the reference of a kind node image (default: as --images)")
+	addAccessFlags(cmd, &o.access)
 	f.StringVar(&o.engine, "engine", engine.ChoiceAuto, "container engine: auto, docker or private")
 	f.IntVar(&o.procs, "procs", defaultProcs, "upper bound of Ginkgo processes that run specs at once; a busy machine gets fewer")
 	f.BoolVar(&o.allowUndecided, "allow-undecided", false, "exit with 0 where no spec failed, although specs are undecided because the machine was starved")
@@ -224,6 +231,9 @@ func (o *runOptions) check() error {
 		if !slices.Contains(choice.allowed, choice.value) {
 			return problem.Usage(fmt.Sprintf("unknown value %q of %s", choice.value, flag), "qualify run", "give one of "+strings.Join(choice.allowed, ", "))
 		}
+	}
+	if _, err := images.NewReader(runtime.GOARCH, o.access); err != nil {
+		return err
 	}
 	if err := checkBudget(o.budget, o.focus, o.labels); err != nil {
 		return err

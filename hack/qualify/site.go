@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -46,6 +47,10 @@ type site struct {
 	lost         context.CancelCauseFunc
 	// source is where releases of Istio and nodes come from, sourceWhy why, in words for the user.
 	source, sourceWhy string
+	// nodeSource is where nodes come from: built, published or the reference of a node image.
+	nodeSource string
+	// access says how image registries are reached.
+	access images.Access
 	// tools are the programs that builds need and that the machine lacked when the run began.
 	tools []apt.Tool
 }
@@ -105,8 +110,10 @@ func (s *site) plan(ctx context.Context, o runOptions) error {
 	if s.subject.Origin == kindconfig.OriginRelease {
 		release = s.subject.Version
 	}
-	s.source, s.sourceWhy = images.Decide(ctx, o.images, s.versions.Release(release))
-	options := images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: s.source, NodeSource: s.source}
+	s.access = o.access
+	s.source, s.sourceWhy = images.Decide(ctx, o.images, s.versions.Release(release), o.access)
+	s.nodeSource = cmp.Or(o.nodes, s.source)
+	options := images.Options{Repository: s.at.repository, Cache: s.at.cache, Source: s.source, NodeSource: s.nodeSource}
 	s.tools = images.Tools(ctx, s.versions, cells, s.subject, options)
 	for _, tool := range s.tools {
 		s.options.Packages = append(s.options.Packages, tool.Package)
@@ -141,7 +148,7 @@ func (s *site) builder(ctx context.Context, progress images.Progress) (*images.B
 		s.say("builds wait while specs run, because no control group can be made for them: %v", err)
 	}
 	s.images, err = images.New(ctx, s.engines, s.versions, images.Options{
-		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, NodeSource: s.source, Progress: progress, Log: s.say, Group: s.group,
+		Repository: s.at.repository, Cache: s.at.cache, Source: s.source, NodeSource: s.nodeSource, Access: s.access, Progress: progress, Log: s.say, Group: s.group,
 	})
 	return s.images, err
 }

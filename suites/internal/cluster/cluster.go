@@ -33,7 +33,7 @@ type Options struct {
 // Create makes a cluster and connects to it. The API server answers when it returns; the node may not
 // be ready yet. A half-made cluster is removed.
 func Create(ctx context.Context, o Options) (*kube.Client, error) {
-	config, err := kindconfig.Cluster(o.Cell.NodeSource, o.Cell.Kubernetes)
+	config, err := kindconfig.Cluster(o.Cell.NodeTraits, o.Cell.Kubernetes)
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 	for _, image := range job.Cell.Images {
 		r.Images = append(r.Images, reports.Image{
 			Name: image.Name, Reference: image.Reference, Digest: image.Digest,
+			PinnedDigest: image.PinnedDigest, Mirror: image.Mirror,
 			Source: reports.Source(image.Source), Role: reports.Role(image.Role),
 		})
 	}
