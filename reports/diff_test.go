@@ -38,7 +38,7 @@ tcpmetadata.labels
 }
 
 func TestDiffShowsRepairsFirst(t *testing.T) {
-	after := fail(repairedRun(), "gatewayapi/http/HTTPRouteMatching", "another backend responded")
+	after := fail(repairedRun(), "gatewayapi.http.HTTPRouteMatching", "another backend responded")
 	changes, err := Diff(cleanRun(), after)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestDiffShowsRepairsFirst(t *testing.T) {
 	if err := WriteDiff(&out, changes); err != nil {
 		t.Fatal(err)
 	}
-	want := `gatewayapi/mesh/MeshFrontendHostname
+	want := `gatewayapi.mesh.MeshFrontendHostname
   - known defect  A route by a service's host name does not apply in the consumer's namespace
   + passed  repaired by this build; releases >=1.20.0 <=1.30.3 fail it: A route by a service's host name does not apply` +
 		` in the consumer's namespace

@@ -153,20 +153,20 @@ func repairedRun() *Results {
 	for i := range r.Specs {
 		spec := &r.Specs[i]
 		switch spec.ID {
-		case "gatewayapi/mesh/MeshFrontendHostname":
+		case "gatewayapi.mesh.MeshFrontendHostname":
 			spec.State, spec.Failure, spec.Diagnostics = StatePassed, "", ""
 			spec.Defect = &Defect{Affected: ">=1.20.0 <=1.30.3", Severity: "traffic", Repaired: RepairedHere}
-		case "gatewayapi/beyond-profiles/GatewayStaticAddresses":
+		case "gatewayapi.beyond-profiles.GatewayStaticAddresses":
 			spec.List = "lists/acme <b>.yaml"
 			spec.Defect = &Defect{Affected: ">=1.20.0 <1.21.0", Fixed: "1.21.0", Severity: "observability"}
-		case "gatewaydeploy/managed/ready":
+		case "gatewaydeploy.managed.ready":
 			spec.Reason, spec.Link = "A managed gateway had no address.", "https://github.com/istio/istio/issues/1"
 			spec.Defect = &Defect{Affected: ">=1.18.0 <1.19.3", Fixed: "1.19.3", Severity: "traffic", Repaired: RepairedSince,
 				Release: "1.19.3", Last: "1.18.0"}
-		case "gatewaydeploy/managed/drift":
+		case "gatewaydeploy.managed.drift":
 			spec.Reason, spec.List = "A drifted Service stayed.", "lists/acme <b>.yaml"
 			spec.Defect = &Defect{Affected: ">=1.18.0 <=1.19.0", Severity: "tooling", Repaired: RepairedSince, Last: "1.19.0"}
-		case "invariants/restarts":
+		case "invariants.restarts":
 			spec.State, spec.Reason, spec.List = StateExempt, "The product restarts istiod by itself.", "lists/acme <b>.yaml"
 			spec.Evidence, spec.Level = nil, ""
 		}

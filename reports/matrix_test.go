@@ -61,7 +61,7 @@ func matrices(t *testing.T) map[string]*Matrix {
 			outcomeOf(cellOf(cleanRun(), "1.27.4")), outcomeOf(cellOf(cleanRun(), "1.28.15"))},
 		"repaired": {outcomeOf(cellOf(repairedRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
 			outcomeOf(cellOf(repairedRun(), "1.27.4")),
-			outcomeOf(fail(cellOf(repairedRun(), "1.28.15"), "gatewayapi/mesh/MeshFrontendHostname", "no header of a header"))},
+			outcomeOf(fail(cellOf(repairedRun(), "1.28.15"), "gatewayapi.mesh.MeshFrontendHostname", "no header of a header"))},
 		"partial": {outcomeOf(cellOf(filteredRun(), "1.25.4")), {Name: "1.26", Kubernetes: "1.26.13", State: CellLeftOut},
 			{Name: "1.27", Kubernetes: "1.27.4", State: CellLeftOut}, outcomeOf(cellOf(filteredRun(), "1.28.15"))},
 		"aborted": {{Name: "1.25", Kubernetes: "1.25.4", State: CellAborted, Why: "the disk is full"}, {Name: "1.28", Kubernetes: "1.28.15", State: CellNotRun}},

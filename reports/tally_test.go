@@ -51,7 +51,7 @@ func TestRepairsArePasses(t *testing.T) {
 		t.Errorf("it says %q", said)
 	}
 	// A repair is no excuse, and comes first even so.
-	fail(r, "gatewayapi/http/HTTPRouteMatching", "another backend responded")
+	fail(r, "gatewayapi.http.HTTPRouteMatching", "another backend responded")
 	if end := conclude(r); end.Signable || !strings.HasPrefix(end.Sentence, "1 known defect repaired, 1 spec failed") {
 		t.Errorf("it says %q", end.Sentence)
 	}

@@ -52,7 +52,7 @@ func listImages(ctx context.Context, out io.Writer, o imagesOptions) error {
 		return err
 	}
 	o.run.images = images.ChoiceAuto
-	subject, err := o.run.subject(ctx, versions)
+	subject, err := o.run.build(ctx, versions)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestImagesWithoutARegistry(t *testing.T) {
 			cmd.SetOut(&out)
 			cmd.SetArgs(append([]string{"images", "--mirror=127.0.0.1:1"}, args...))
 			err := cmd.ExecuteContext(t.Context())
-			if problem.ExitCode(err) != problem.ExitEnvironment || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "of 8 images are unknown") {
+			if problem.ExitCode(err) != problem.ExitEnvironment || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "of 11 images are unknown") {
 				t.Errorf("got %v", err)
 			}
 			if name == "text" {
@@ -33,7 +33,7 @@ func TestImagesWithoutARegistry(t *testing.T) {
 				return
 			}
 			var listed []images.Listed
-			if err := json.Unmarshal(out.Bytes(), &listed); err != nil || len(listed) != 8 || listed[0].Role != images.RoleKubernetes || listed[0].Digest == "" {
+			if err := json.Unmarshal(out.Bytes(), &listed); err != nil || len(listed) != 11 || listed[0].Role != images.RoleKubernetes || listed[0].Digest == "" {
 				t.Errorf("%v: %s", err, out.String())
 			}
 		})

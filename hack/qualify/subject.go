@@ -45,6 +45,15 @@ func addBuildFlags(f *pflag.FlagSet, o *runOptions) {
 
 // subject makes the subject that the flags ask for, and refuses values of any flag that could only fail later.
 func (o *runOptions) subject(ctx context.Context, versions *kindconfig.Versions) (kindconfig.Subject, error) {
+	subject, err := o.build(ctx, versions)
+	if err == nil {
+		err = o.check()
+	}
+	return subject, err
+}
+
+// build returns the build that the flags name, or the file, as far as it is known without images.
+func (o *runOptions) build(ctx context.Context, versions *kindconfig.Versions) (kindconfig.Subject, error) {
 	asked := o.asked
 	if o.subjectFile != "" {
 		for _, flag := range buildFlags(&o.asked) {
@@ -67,9 +76,6 @@ func (o *runOptions) subject(ctx context.Context, versions *kindconfig.Versions)
 		if asked.Images != "" {
 			o.images = asked.Images
 		}
-	}
-	if err := o.check(); err != nil {
-		return kindconfig.Subject{}, err
 	}
 	return images.Subject(ctx, versions, asked)
 }

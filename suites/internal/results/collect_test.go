@@ -127,7 +127,7 @@ func TestFailsAsKnownBeforeTheStateTells(t *testing.T) {
 		}
 	}
 	listed := &Lists{KnownDefects: []kindconfig.KnownDefect{
-		{Spec: "mirroring/copies-the-share", Affected: ">=1.20.0 <1.20.7", Message: "500"},
+		{Spec: "mirroring.copies-the-share", Affected: ">=1.20.0 <1.20.7", Message: "500"},
 	}}
 	for version, want := range map[string]bool{"1.20.0": true, "1.20.6": true, "1.20.7": false, "unknown": false} {
 		subject := kindconfig.ReleaseSubject(version)
@@ -275,7 +275,7 @@ func TestCollectFindsFaults(t *testing.T) {
 		it("b", types.SpecStatePassed),
 	}}, nil)
 	all := strings.Join(r.Problems, "\n")
-	for _, want := range []string{"provisioning: no engine", "two specs have the id mirroring.a", "names no row",
+	for _, want := range []string{"provisioning: no engine", "two specs have the id mirroring.a", "name no row",
 		"acme.yaml names a spec that does not exist: mirroring.gone", "known-defects.yaml names a spec that does not exist: upgrade.gone",
 		"no spec is there for row upgrade"} {
 		if !strings.Contains(all, want) {
