@@ -113,7 +113,7 @@ func (d KnownDefect) LastBefore(s Subject) string {
 	return last.String()
 }
 
-// FixedBefore returns the newest release of Fixed that the build is not older than; empty where there is none.
+// FixedBefore returns the newest release in Fixed that is at most the build's; empty where there is none.
 func (d KnownDefect) FixedBefore(s Subject) string {
 	placed, err := s.Placed()
 	if err != nil {
@@ -246,7 +246,7 @@ func ParseExemptions(content []byte, file string, vendors bool) ([]Exemption, er
 		}
 		for _, asked := range e.Kubernetes {
 			if !minorVersion.MatchString(asked) {
-				return nil, problem.Usage(fmt.Sprintf("the entry for %q holds for Kubernetes %q, which is no minor version",
+				return nil, problem.Usage(fmt.Sprintf("in the entry for %q, %q is no minor version of Kubernetes",
 					e.Spec, asked), file, "name one like 1.25")
 			}
 		}

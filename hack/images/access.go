@@ -198,7 +198,7 @@ func (a Access) patience() time.Duration {
 }
 
 // errStalled ends the reading of an answer in which nothing has come for a while.
-var errStalled = errors.New("nothing came for a while in the middle of an answer")
+var errStalled = errors.New("the registry stalled in the middle of a response")
 
 // stallGuard ends requests whose answers stall. The transport's own bounds end where the answer's body begins.
 type stallGuard struct {

@@ -58,7 +58,7 @@ func List(ctx context.Context, reader Reader, versions *kindconfig.Versions, kub
 		listed = append(listed, image)
 	}
 	if kubernetes.Published == "" {
-		failed = append(failed, problem.Usage("no published node of Kubernetes "+kubernetes.Version+" is pinned", "kindconfig/versions.yaml", "pin one"))
+		failed = append(failed, problem.Usage("no published node image of Kubernetes "+kubernetes.Version+" is pinned", "kindconfig/versions.yaml", "pin one"))
 	} else {
 		tagged, digest, _ := strings.Cut(kubernetes.Published, "@")
 		add(tagged, digest, RoleKubernetes)
@@ -67,7 +67,7 @@ func List(ctx context.Context, reader Reader, versions *kindconfig.Versions, kub
 		for _, image := range names {
 			reference := of.Published.Hub + "/" + image + ":" + of.Published.Tag
 			if _, err := name.NewTag(reference); err != nil {
-				failed = append(failed, problem.Usage("Istio "+of.Version+" has no published images", "kindconfig/versions.yaml", "pin a hub and a tag"))
+				failed = append(failed, problem.Usage("Istio "+of.Version+" has no published images", "kindconfig/versions.yaml", "set published: {hub, tag} of the release"))
 				return
 			}
 			add(reference, of.Published.Digests[image], role)

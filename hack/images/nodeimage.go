@@ -51,7 +51,7 @@ func (b *Builder) engineNode(artifactName, reference string) (*artifact, error) 
 		}
 		id, err := b.imageID(ctx, at)
 		if err != nil {
-			return problem.Environment("the container engine lost what it pulled", at, "run again", err)
+			return problem.Environment("the container engine has no such image after pulling it", at, "run again", err)
 		}
 		made := node
 		made.Reference, made.ID = at, id

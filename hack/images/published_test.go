@@ -31,7 +31,7 @@ func publishedCell(t *testing.T, b *Builder) (kindconfig.Kubernetes, kindconfig.
 	return kindconfig.Kubernetes{Minor: "1.28", Version: "1.28.15", Published: "kindest/node:v1.28.0@" + nodeDigest}, subject
 }
 
-// releasesAt has the pinned releases published at a hub.
+// releasesAt sets hub as the registry of every pinned release.
 func releasesAt(versions *kindconfig.Versions, hub string) {
 	for version, pins := range versions.Istio {
 		pins.Published = kindconfig.Hub{Hub: hub, Tag: version}

@@ -76,7 +76,7 @@ func TestSubjectsThatCannotBe(t *testing.T) {
 	}{
 		"a source that is not there":    {kindconfig.SubjectFile{Source: "/nonexistent"}, "has no go.mod (--istio-source /nonexistent)"},
 		"a source without go.mod":       {kindconfig.SubjectFile{Source: tree(t, "go.mod")}, "has no go.mod"},
-		"a source of another module":    {kindconfig.SubjectFile{Source: writeTree(t, tree(t), map[string]string{"go.mod": "module example.com/x\n"})}, `of module "example.com/x"`},
+		"a source of another module":    {kindconfig.SubjectFile{Source: writeTree(t, tree(t), map[string]string{"go.mod": "module example.com/x\n"})}, `declares module "example.com/x"`},
 		"a source without a program":    {kindconfig.SubjectFile{Source: writeTree(t, t.TempDir(), map[string]string{"go.mod": "module istio.io/istio\n"})}, "lacks cni/cmd/install-cni"},
 		"a source without charts":       {kindconfig.SubjectFile{Source: tree(t, "manifests/charts/base/Chart.yaml")}, "lacks charts/base/Chart.yaml"},
 		"a source without a version":    {kindconfig.SubjectFile{Source: tree(t, "VERSION")}, "--base"},

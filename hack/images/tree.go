@@ -63,7 +63,7 @@ func abridged(digest string) string {
 	return sum[:8]
 }
 
-// changed is the error about a part that is not the one that a subject file names.
+// changed returns the usage error for a part whose digest differs from the subject file's.
 func changed(part, from, asked, found string) error {
 	return problem.Usage(fmt.Sprintf("%s is %s, and the subject file names %s", part, found, asked), from,
 		"use what the file was written for, or take the digest out of it")
@@ -80,7 +80,7 @@ func checkTree(dir string) error {
 		return problem.Usage("cannot read the source: "+err.Error(), sourceFlag, do)
 	}
 	if module := modfile.ModulePath(content); module != istioModule {
-		return problem.Usage(fmt.Sprintf("the source is of module %q, not %s", module, istioModule), sourceFlag+" "+dir, do)
+		return problem.Usage(fmt.Sprintf("go.mod declares module %q, not %s", module, istioModule), sourceFlag+" "+dir, do)
 	}
 	for _, path := range append(append([]string{}, treeMains...), bootstrapPaths...) {
 		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(path))); err != nil {
@@ -204,7 +204,7 @@ func (b *Builder) replaceUnreleased(ctx context.Context, log io.Writer, dir, pat
 		if !is {
 			continue
 		}
-		_, _ = fmt.Fprintf(log, "%s %s cannot be had: %s is used in its place\n", module, version, released)
+		_, _ = fmt.Fprintf(log, "Go cannot download %s %s; the build uses %s instead\n", module, version, released)
 		if err := file.AddReplace(module, "", module, released); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func versionOf(ctx context.Context, program, where string, arguments ...string) 
 	bounded, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(bounded, program, append([]string{"version", "--output=json"}, arguments...)...)
-	// It must not reach the cluster of the user, and needs none.
+	// The empty environment keeps `version` from reaching the user's cluster.
 	cmd.Env = []string{"PATH=/nonexistent", "HOME=/nonexistent", "KUBECONFIG=/nonexistent"}
 	cmd.WaitDelay = time.Second
 	var out, complaints bytes.Buffer

@@ -23,7 +23,7 @@ func buildFlags(asked *kindconfig.SubjectFile) []buildFlag {
 		{"tag", &asked.Tag, "tag of the images under test"},
 		{"istioctl", &asked.Istioctl, "istioctl of the images under test (default: the one in HUB/istioctl:TAG)"},
 		{"charts", &asked.Charts, "folder manifests of the images under test (default: what istioctl carries)"},
-		{"base", &asked.Base, "release that a build with a version of its own is taken for, for example 1.20"},
+		{"base", &asked.Base, "release to judge the build by if its version is no release of Istio, for example 1.20.3"},
 		{"upgrade-from", &asked.UpgradeFrom, "pinned release that upgrades start from (default: the newest of the minor version before)"},
 		{"upgrade-to", &asked.UpgradeTo, "pinned release that upgrades lead to (default: the next one)"},
 	}

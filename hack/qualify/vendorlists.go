@@ -43,7 +43,7 @@ func fits(lists *kindconfig.VendorLists, subject kindconfig.Subject, listing *ki
 			return nil
 		}
 		if (kindconfig.KnownDefect{Affected: entry.Affected}).Holds(subject) {
-			return problem.Usage(fmt.Sprintf("%s is a known defect of Istio %s by the suite's own list", spec, subject.Base),
+			return problem.Usage(fmt.Sprintf("the suite's list already has %s as a known defect of Istio %s", spec, subject.Base),
 				file, "remove the entry")
 		}
 		return nil

@@ -28,7 +28,7 @@ const (
 	// NoProxies is said of a control plane that xDS clients and dry runs query only, and of one whose file settles by
 	// itself what its proxies are asked.
 	NoProxies Proxies = iota
-	// SubjectProxies are the subject's.
+	// SubjectProxies means that the control plane configures only proxies of the subject.
 	SubjectProxies
 	// AllProxies are the subject's and those of the releases around it, which an upgrade leads from and to.
 	AllProxies

@@ -107,7 +107,7 @@ type Conflict struct {
 	Plane string
 }
 
-// conflicts compares two trees where both have something.
+// conflicts returns the paths that both trees set to different values.
 func conflicts(at string, theirs, ours any) []Conflict {
 	switch mine := ours.(type) {
 	case tree:

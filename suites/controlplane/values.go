@@ -141,7 +141,7 @@ func (v *Values) under(own tree) tree {
 	return spec
 }
 
-// reserved are the settings that the suite decides for every control plane beside its files, and why.
+// reserved lists the settings that the suite fixes for every control plane, each with its value.
 var reserved = []struct{ path, ours string }{
 	{"profile", "minimal"},
 	{"hub", "that of the subject's images"},

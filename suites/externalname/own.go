@@ -143,7 +143,7 @@ var _ = Describe("By default, an ExternalName Service", spec.Until("1.21"), Orde
 		Expect(answers).To(match.BeServedBy(b.bystander))
 	})
 
-	It("changes its endpoint when it comes to name another Service", spec.ID("externalname.own-changes-endpoint"), func(ctx SpecContext) {
+	It("resolves to another Service when its externalName changes", spec.ID("externalname.own-changes-endpoint"), func(ctx SpecContext) {
 		b.awaitOwn(ctx, b.host("moved"), "strict")
 		moved := echo.Header("Host", b.host("moved"))
 		Expect(b.attempt(ctx, b.host("server"), moved)).To(match.HaveStatus(http.StatusServiceUnavailable))

@@ -24,7 +24,7 @@ var _ = Describe("The API", Ordered, ContinueOnFailure, Label(catalogue.FilterOr
 			"custom-without-rules", "CUSTOM action without `rules` is meaningless"),
 		Entry("of action CUSTOM without a provider", spec.ID("filterorder.refused-custom-without-provider"),
 			"custom-without-provider", "`provider.name` must not be empty"),
-		Entry("of action CUSTOM that asks for the caller's identity", spec.ID("filterorder.refused-custom-by-principal"),
+		Entry("of action CUSTOM with `from.principals`", spec.ID("filterorder.refused-custom-by-principal"),
 			"custom-by-principal", "From.Principals is currently not supported with CUSTOM action"),
 		Entry("of action CUSTOM that asks for a token", spec.ID("filterorder.refused-custom-by-token"),
 			"custom-by-token", "From.RequestPrincipals is currently not supported with CUSTOM action"),

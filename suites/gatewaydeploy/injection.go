@@ -80,7 +80,7 @@ var _ = Describe("Injection", Label(catalogue.GatewayDeployMeshSmoke), func() {
 		evidence.Config("sidecar", "Envoy %s", version)
 	})
 
-	It("leaves pods of an unlabelled namespace as they are", spec.ID("gatewaydeploy.mesh-smoke.leaves-unlabelled-namespace"), func(ctx SpecContext) {
+	It("adds no container to pods of a namespace without an injection label", spec.ID("gatewaydeploy.mesh-smoke.leaves-unlabelled-namespace"), func(ctx SpecContext) {
 		ns := kube.NewNamespace(ctx, "mesh-outside")
 		pod := echo.Deploy(ctx, ns, "client")["client"].Pod
 		Expect(containers(pod)).To(HaveExactElements(echo.Container), "containers of pod %s", pod.Name)

@@ -83,7 +83,7 @@ var _ = Describe("At the end of the run", Serial, last, Label(catalogue.Invarian
 		sound.ExpectExplained(sound.Restarts(pods))
 	})
 
-	It("the system pods of Kubernetes are ready and none was killed for its memory", spec.ID("invariants.system-pods-ready"), func(ctx SpecContext) {
+	It("the pods of kube-system are ready, and none was OOMKilled", spec.ID("invariants.system-pods-ready"), func(ctx SpecContext) {
 		suspects = []string{systemNamespace}
 		pods := sound.PodsOf(ctx, systemNamespace, "")
 		evidence.API("pods of "+systemNamespace, "%d", len(pods))

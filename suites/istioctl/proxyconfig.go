@@ -52,7 +52,7 @@ func proxyConfig(bed *proxies) {
 			map[string]string{"http": "error", "admin": "info", "upstream": "info"}, "unrecognized logger name: level"),
 	)
 
-	DescribeTable("refuses, by proxy-config log,",
+	DescribeTable("`istioctl proxy-config log` rejects",
 		func(ctx SpecContext, words string, arguments ...string) {
 			pod := bed.workloads["server"].Pod.Name + "." + bed.namespace
 			before := loggers(ctx, bed, "")
@@ -61,9 +61,9 @@ func proxyConfig(bed *proxies) {
 			Expect(changed(before, after)).To(BeEmpty(), "loggers that a refusal changed")
 			evidence.API("refusal", "%s", words)
 		},
-		Entry("a level that there is not", spec.ID("istioctl.log-refuses-level"),
+		Entry("an unknown log level", spec.ID("istioctl.log-refuses-level"),
 			"unrecognized logging level: loud", "--level", "level=loud"),
-		Entry("a logger that there is not", spec.ID("istioctl.log-refuses-logger"),
+		Entry("an unknown logger", spec.ID("istioctl.log-refuses-logger"),
 			"unrecognized logger name: nobody", "--level", "nobody:info"),
 		Entry("a level together with a reset", spec.ID("istioctl.log-refuses-level-with-reset"),
 			"--level cannot be combined with --reset", "--level", "info", "--reset"),

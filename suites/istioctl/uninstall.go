@@ -92,7 +92,7 @@ var _ = Describe("istioctl operator remove", Label(catalogue.Istioctl), Ordered,
 		expectStaying(ctx, "")
 	})
 
-	It("removes no other revision than default where default is named", spec.ID("istioctl.operator-remove-default"), func(ctx SpecContext) {
+	It("with `--revision=default`, removes the operator of no other revision", spec.ID("istioctl.operator-remove-default"), func(ctx SpecContext) {
 		Expect(remove(ctx, istioctl.Subject(), "--revision=default")).To(istioctl.Exit(0, "Removed Deployment:"+namespace+":istio-operator."))
 		expectStaying(ctx, "istio-operator-canary")
 

@@ -34,7 +34,7 @@ var _ = Describe("The API for VirtualServices", Ordered, ContinueOnFailure, Labe
 			"refused-no-destination", "spec.http[0].mirrors[1].destination: Required value"),
 	)
 
-	It("takes mirrors of 100 and of 0 percent", spec.ID("mirroring.limits-accepted"), func(ctx SpecContext) {
+	It("accepts mirrors with a percentage of 100 and of 0", spec.ID("mirroring.limits-accepted"), func(ctx SpecContext) {
 		apply(ctx, ns, "taken-bounds")
 		found, err := kube.Getter[networkingv1beta1.VirtualService](ns, "mirroring")(ctx)
 		Expect(err).NotTo(HaveOccurred())

@@ -157,7 +157,7 @@ func ofConstraint(s *site) {
 		Expect(kube.Refused(ctx, namespace, plainPod)).To(ContainSubstring("restricted-v2: namespace %s: annotation %s", namespace, annotationUsers))
 	})
 
-	It("refuses injected pods where the injector was not told the platform, for their user", spec.ID("openshift.scc-refuses-no-platform"), func(ctx SpecContext) {
+	It("rejects injected pods because of their UID if the injector does not know the platform", spec.ID("openshift.scc-refuses-no-platform"), func(ctx SpecContext) {
 		awaitRefusal(ctx, s.unset, plainPod, proxyUserRefused())
 	})
 

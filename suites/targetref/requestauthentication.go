@@ -75,7 +75,7 @@ func ofRequestAuthentications(s *site) {
 				Label(catalogue.Smoke), func() entrance { return s.b }),
 			Entry("the Gateway of the same name in another namespace lets in bad tokens", spec.ID("targetref.requestauthentication.not-namesake"),
 				func() entrance { return s.namesake }),
-			Entry("the backend behind the Gateway lets in bad tokens of callers inside the cluster", spec.ID("targetref.requestauthentication.not-backend"),
+			Entry("the backend behind the Gateway responds with 200 to a client in the cluster that sends an invalid token", spec.ID("targetref.requestauthentication.not-backend"),
 				func() entrance { return s.backend }),
 		)
 

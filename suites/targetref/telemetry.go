@@ -66,7 +66,7 @@ func ofTelemetries(s *site) {
 		})
 		BeforeEach(func(ctx SpecContext) { logs(ctx, s.a) })
 
-		It("makes the Gateway log that its targetRef names", spec.ID("targetref.telemetry.named-gateway-logs"), Label(catalogue.Smoke), func(ctx SpecContext) {
+		It("makes the Gateway named by its targetRef write access logs", spec.ID("targetref.telemetry.named-gateway-logs"), Label(catalogue.Smoke), func(ctx SpecContext) {
 			Expect(loggers(ctx, []entrance{s.a})).To(logging)
 		})
 

@@ -52,7 +52,7 @@ var _ = Describe("A server's TCP metrics", Label(catalogue.TCPMetadata), func() 
 				"TCP connections by source_workload on the plane %s", plane.Name)
 			evidence.Traffic("TCP connections by source_workload, plane "+plane.Name, "%d × %s", connections, source)
 		},
-		Entry("after the exchange, by default", spec.ID("tcpmetadata.labels-by-exchange"),
+		Entry("by default, after the metadata exchange over ALPN", spec.ID("tcpmetadata.labels-by-exchange"),
 			mesh.Stock(), "echo/server.yaml", "client"),
 		Entry("by discovery, with PILOT_DISABLE_MX_ALPN and PEER_METADATA_DISCOVERY", spec.ID("tcpmetadata.labels-by-discovery"),
 			mesh.Switched(), "tcpmetadata/discovering-server.yaml", "client"),

@@ -62,7 +62,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade, kin
 		Expect(said).NotTo(ContainSubstring(change), "what istioctl said of a revision that replaces none")
 		By("asking istioctl of the control release, in a dry run, which takes any istiod for the one that is replaced")
 		Expect(tryRevision(ctx, b.installer, control())).To(ContainSubstring(change),
-			"what istioctl of the control release said of a revision that replaces none")
+			"output of `istioctl install --dry-run` of the control release for a new revision")
 		b.stay(ctx)
 		tagLeadsTo(ctx, older.Revision)
 		b.holds(ctx, before(), nil)
@@ -135,7 +135,7 @@ var _ = Describe("An upgrade by revision", Ordered, Label(catalogue.Upgrade, kin
 		b.losesNothing(ctx, "while the old revision is uninstalled")
 	})
 
-	It("has had no proxy by revision refuse what it was sent, and no istiod crash", spec.ID("upgrade.canary-health"), func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
+	It("has had no proxy reject a push, and no istiod crash", spec.ID("upgrade.canary-health"), func(ctx SpecContext) { sound.OfOwnCluster(ctx) })
 
 	It("counts the requests that are lost by revision (control)", spec.ID("upgrade.canary-counts-losses"), func(ctx SpecContext) { b.countsLosses(ctx) })
 })

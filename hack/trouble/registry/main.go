@@ -167,7 +167,7 @@ func nodesOf(cell kindconfig.Cell, versions *kindconfig.Versions, more []string)
 		}
 		tagged, _, _ := strings.Cut(pins.Published, "@")
 		if tagged == "" {
-			return problem.Usage("no published node of Kubernetes "+minor+" is pinned", "kindconfig/versions.yaml", "pin one")
+			return problem.Usage("no published node image of Kubernetes "+minor+" is pinned", "kindconfig/versions.yaml", "pin one")
 		}
 		nodes[tagged] = node
 		return nil

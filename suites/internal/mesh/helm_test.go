@@ -132,7 +132,7 @@ func TestHelmStepsOfTheRelease(t *testing.T) {
 	}
 }
 
-// environment is what an IstioOperator file sets of istiod's.
+// environment returns the environment variables of istiod that an IstioOperator file sets.
 func environment(t *testing.T, operator []byte) map[string]string {
 	t.Helper()
 	var file struct {

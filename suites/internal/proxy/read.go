@@ -43,7 +43,7 @@ func NewReader(ctx context.Context, client *kube.Client, images ...string) (*Rea
 	pod := pod(namespace, images)
 	ctx, cancel := context.WithTimeout(ctx, timing.Rollout())
 	defer cancel()
-	// A new cluster's controller gives a namespace its service account late, and no pod is created without.
+	// In a new cluster the default ServiceAccount appears late, and the API server rejects pods until then.
 	seen := "nothing"
 	err = wait.PollUntilContextCancel(ctx, timing.Poll, true, func(ctx context.Context) (bool, error) {
 		_, err := client.Clientset.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})

@@ -29,7 +29,7 @@ func ParseLists(exemptions, knownDefects []byte) (*Lists, error) {
 	return &lists, kindconfig.ListedOnce(lists.Exemptions, lists.KnownDefects)
 }
 
-// With returns the lists with a vendor's own entries, which may be nil, after those of the suite.
+// With appends a vendor's entries to the suite's; a nil vendor changes nothing.
 func (l *Lists) With(vendors *kindconfig.VendorLists) *Lists {
 	exemptions, knownDefects := vendors.Named()
 	return &Lists{

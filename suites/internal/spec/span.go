@@ -45,7 +45,7 @@ func SpanOf(labels []string) (Span, error) {
 	return span, nil
 }
 
-// pick returns the candidate where there is no other release, or where it is the narrower one.
+// pick returns the narrower of two releases, or candidate if other is empty. The error names what cannot be parsed.
 func pick(other, candidate string, narrower func(*semver.Version, *semver.Version) bool) (string, error) {
 	parsed, err := semver.NewVersion(candidate)
 	if err != nil {
