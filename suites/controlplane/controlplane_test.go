@@ -133,7 +133,7 @@ func TestCheckValues(t *testing.T) {
 		"a revision":                {"kind: IstioOperator\nspec: {revision: canary}\n", "spec.revision is canary"},
 		"another profile":           {"kind: IstioOperator\nspec: {profile: demo}\n", "spec.profile is demo in the installation values, and the suite sets minimal"},
 		"another namespace":         {"kind: IstioOperator\nmetadata: {namespace: mesh}\nspec: {profile: minimal}\n", "spec.namespace is mesh"},
-		"several":                   {"global: {hub: a, tag: b}\n", "spec.hub is a in the installation values, and the suite sets that of the subject's images (control plane every one); likewise spec.tag"},
+		"several":                   {"global: {hub: a, tag: b}\n", "spec.hub is a in the installation values, and the suite sets that of the subject's images (every control plane); likewise spec.tag"},
 		"no YAML":                   {"a: [\n", "not YAML"},
 		"a list":                    {"- a\n", "not YAML with one mapping"},
 		"a key twice":               {"a: 1\na: 2\n", "not YAML"},

@@ -103,7 +103,7 @@ type Conflict struct {
 	Path string
 	// Theirs is the builder's value, Ours the suite's, both as they are shown.
 	Theirs, Ours string
-	// Plane is the control plane that the suite's value is for.
+	// Plane says which control plane the suite sets the value for, for example "control plane stock".
 	Plane string
 }
 

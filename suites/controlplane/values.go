@@ -160,7 +160,7 @@ func (v *Values) Conflicts() ([]Conflict, error) {
 	var found []Conflict
 	for _, own := range reserved {
 		if value, set := at(v.spec, split(own.path)...); set && shown(value) != own.ours && shown(value) != "" {
-			found = append(found, Conflict{Path: own.path, Theirs: shown(value), Ours: own.ours, Plane: "every one"})
+			found = append(found, Conflict{Path: own.path, Theirs: shown(value), Ours: own.ours, Plane: "every control plane"})
 		}
 	}
 	switches, err := absences()
@@ -184,7 +184,7 @@ func (v *Values) Conflicts() ([]Conflict, error) {
 		}
 		for _, conflict := range conflicts("", v.under(spec), spec) {
 			if !slices.ContainsFunc(found, func(known Conflict) bool { return known.Path == conflict.Path }) {
-				conflict.Plane = name
+				conflict.Plane = "control plane " + name
 				found = append(found, conflict)
 			}
 		}
@@ -204,7 +204,7 @@ func CheckValues(content []byte, where string) error {
 		return err
 	}
 	first := found[0]
-	what := fmt.Sprintf("spec.%s is %s in the installation values, and the suite sets %s (control plane %s)",
+	what := fmt.Sprintf("spec.%s is %s in the installation values, and the suite sets %s (%s)",
 		first.Path, first.Theirs, first.Ours, first.Plane)
 	if len(found) > 1 {
 		var others []string
