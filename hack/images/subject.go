@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/Masterminds/semver/v3"
@@ -16,15 +17,15 @@ import (
 // downloaded or built. Of images that exist, Builder.Subject finds the version. Errors are of usage, or of a folder that
 // cannot be read.
 func Subject(ctx context.Context, versions *kindconfig.Versions, asked kindconfig.SubjectFile) (kindconfig.Subject, error) {
-	for _, path := range []*string{&asked.Source, &asked.Istioctl, &asked.Charts} {
+	for flag, path := range map[string]*string{sourceFlag: &asked.Source, "--istioctl": &asked.Istioctl, "--charts": &asked.Charts} {
 		if *path == "" {
 			continue
 		}
-		absolute, err := filepath.Abs(*path)
+		resolved, err := resolve(*path, flag)
 		if err != nil {
-			return kindconfig.Subject{}, problem.Environment("cannot resolve a path", *path, "name an absolute one", err)
+			return kindconfig.Subject{}, err
 		}
-		*path = absolute
+		*path = resolved
 	}
 	subject, err := versions.Subject(asked)
 	if err != nil {
@@ -37,6 +38,23 @@ func Subject(ctx context.Context, versions *kindconfig.Versions, asked kindconfi
 		return subject, checkGiven(ctx, subject)
 	}
 	return subject, nil
+}
+
+// resolve returns the absolute path of what a flag names, without symbolic links: what is read through a link that is
+// turned later would not be what was looked at first.
+func resolve(path, flag string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", problem.Environment("cannot resolve a path", path, "name an absolute one", err)
+	}
+	resolved, err := filepath.EvalSymlinks(absolute)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", problem.Usage(absolute+" does not exist", flag, "name what is there")
+	case err != nil:
+		return "", problem.Usage("cannot read a path: "+err.Error(), flag, "name what is readable")
+	}
+	return resolved, nil
 }
 
 // checkGiven rejects an istioctl that does not execute, and a folder that holds no charts.
@@ -147,6 +165,10 @@ func (p *planner) given(program, path string) *artifact {
 // givenCharts is the artifact of the user's charts.
 func (p *planner) givenCharts(path string) *artifact {
 	sum, err := folderDigest(path)
+	if known := (*problem.Error)(nil); errors.As(err, &known) {
+		p.fail(err)
+		return &artifact{}
+	}
 	if err != nil {
 		p.fail(problem.Usage("cannot read the charts: "+err.Error(), "--charts", "name a readable folder"))
 		return &artifact{}

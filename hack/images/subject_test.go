@@ -74,7 +74,7 @@ func TestSubjectsThatCannotBe(t *testing.T) {
 		asked kindconfig.SubjectFile
 		want  string
 	}{
-		"a source that is not there":    {kindconfig.SubjectFile{Source: "/nonexistent"}, "has no go.mod (--istio-source /nonexistent)"},
+		"a source that is not there":    {kindconfig.SubjectFile{Source: "/nonexistent"}, "/nonexistent does not exist (--istio-source)"},
 		"a source without go.mod":       {kindconfig.SubjectFile{Source: tree(t, "go.mod")}, "has no go.mod"},
 		"a source of another module":    {kindconfig.SubjectFile{Source: writeTree(t, tree(t), map[string]string{"go.mod": "module example.com/x\n"})}, `declares module "example.com/x"`},
 		"a source without a program":    {kindconfig.SubjectFile{Source: writeTree(t, t.TempDir(), map[string]string{"go.mod": "module istio.io/istio\n"})}, "lacks cni/cmd/install-cni"},
@@ -82,7 +82,7 @@ func TestSubjectsThatCannotBe(t *testing.T) {
 		"a source without a version":    {kindconfig.SubjectFile{Source: tree(t, "VERSION")}, "--base"},
 		"a source of no release":        {kindconfig.SubjectFile{Source: writeTree(t, tree(t), map[string]string{"VERSION": "master\n"})}, `says "master"`},
 		"a source that has changed":     {kindconfig.SubjectFile{Source: tree(t), Digests: map[string]string{"source": "sha256:" + strings.Repeat("0", 64)}}, "the subject file names sha256:0000"},
-		"an istioctl that is not there": {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: "/nonexistent"}, "does not execute"},
+		"an istioctl that is not there": {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: "/nonexistent"}, "/nonexistent does not exist (--istioctl)"},
 		"an istioctl that fails":        {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: script(t, "#!/bin/sh\necho no >&2\nexit 1\n")}, "does not execute: exit status 1: no"},
 		"an istioctl that is none":      {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: script(t, "#!/bin/sh\necho hello\n")}, "does not report a version"},
 		"charts that are none":          {kindconfig.SubjectFile{Hub: "h", Tag: "t", Istioctl: script(t, works), Charts: charts}, "lacks charts/istio-control/istio-discovery/Chart.yaml (--charts"},

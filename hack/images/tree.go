@@ -40,9 +40,9 @@ func locateSource(versions *kindconfig.Versions, subject kindconfig.Subject) (ki
 		}
 		subject.Asked.Base = base
 	}
-	sum, err := folderDigest(dir, notBuilt)
+	sum, err := treeDigest(dir)
 	if err != nil {
-		return subject, problem.Environment("cannot read the source tree", dir, "make it readable", err)
+		return subject, err
 	}
 	if asked := subject.Asked.Digests[kindconfig.PartSource]; asked != "" && asked != sum {
 		return subject, changed(kindconfig.PartSource, dir, asked, sum)
@@ -149,9 +149,9 @@ func (b *Builder) treePrograms(dir, digest, version string) *artifact {
 }
 
 func unchangedTree(dir, digest string) error {
-	now, err := folderDigest(dir, notBuilt)
+	now, err := treeDigest(dir)
 	if err != nil {
-		return problem.Environment("cannot read the source tree", dir, "make it readable", err)
+		return err
 	}
 	if now != digest {
 		return problem.Environment("the source tree was changed while it was built", dir, "run again", nil)
@@ -177,9 +177,14 @@ func (b *Builder) treePins(ctx context.Context, log io.Writer, dir string) (stri
 	if err != nil {
 		return "", err
 	}
-	file, err := modfile.Parse("go.mod", content, nil)
+	file, err := parseTreeMod(dir, content)
 	if err != nil {
-		return "", problem.Usage("the source's go.mod is malformed: "+err.Error(), sourceFlag+" "+dir, "correct it")
+		return "", err
+	}
+	for _, local := range localReplaces(dir, file) {
+		if err := file.AddReplace(local.from.Path, local.from.Version, local.dir, ""); err != nil {
+			return "", err
+		}
 	}
 	if err := b.replaceUnreleased(ctx, log, dir, path, file); err != nil {
 		return "", err
