@@ -42,8 +42,11 @@ type Subject struct {
 	// until images that exist have been pulled.
 	Version string `json:"version"`
 	// Base is the release that data about versions takes the build for: Version where that is a release, else what
-	// --base says; 1.20 stands for 1.20.0.
+	// --base says, with the patch of Version where both are of one minor version; 1.20 stands for 1.20.0.
 	Base string `json:"base"`
+	// Placement says of a source tree which states a minor version only, and no patch, where it is placed and by what, for
+	// example "placed at 1.20.0 by VERSION"; else it is empty.
+	Placement string `json:"placement,omitempty"`
 	// Origin is where pilot, proxyv2 and install-cni come from.
 	Origin Origin `json:"origin"`
 	// Pinned says that the build is a release of versions.yaml as published, neither patched nor private: lists of what is

@@ -208,27 +208,39 @@ func (v *Versions) Subject(asked SubjectFile) (Subject, error) {
 	return v.Located(subject, pins.Version)
 }
 
-// Located is a subject of which the version is known, with its base and its upgrade path. A version that is no release
-// needs a base. Errors are of usage.
+// Located is a subject of which the version is known, with its base and its upgrade path. A version that is no release,
+// or is a release of a minor version that is not pinned, needs --base. Of a base without a patch, the patch is that of
+// the version, where both are of one minor version. Errors are of usage.
 func (v *Versions) Located(s Subject, version string) (Subject, error) {
-	s.Version, s.Base = version, version
-	if s.Asked.Base != "" {
-		s.Base = s.Asked.Base
-	}
-	if !IsRelease(version) && s.Asked.Base == "" {
-		return Subject{}, problem.Usage(fmt.Sprintf("%s reports version %q, which is no release", s.Name, version), "pilot-discovery version",
-			"say with --base which release it is to be taken for, for example --base 1.20")
+	s.Version, s.Base = version, orElse(s.Asked.Base, version)
+	if s.Asked.Base == "" {
+		if !IsRelease(version) {
+			return Subject{}, needsBase(s, "is no release")
+		}
+		if s.Origin == OriginImages && v.Newest(parsed(version)) == "" {
+			return Subject{}, needsBase(s, fmt.Sprintf("is of no minor version that is pinned: pinned are %s", strings.Join(v.Releases(), ", ")))
+		}
 	}
 	placed, err := s.Placed()
 	if err != nil {
 		return Subject{}, problem.Usage(err.Error(), "--base", "name a release like 1.20 or 1.20.3")
 	}
-	if says, err := semver.NewVersion(version); err == nil && s.Asked.Base != "" &&
-		(says.Major() != placed.Major() || says.Minor() != placed.Minor()) {
+	says, err := semver.NewVersion(version)
+	switch {
+	case err != nil: // Such a version says nothing of a release.
+	case sameMinor(says, placed):
+		if statedPatch.MatchString(version) && !IsRelease(s.Base) {
+			s.Base = core(says).String()
+		}
+	case v.plausible(says):
 		return Subject{}, problem.Usage(fmt.Sprintf("%s reports version %s, which is no build of %s", s.Name, version, s.Asked.Base), "--base",
 			fmt.Sprintf("name %d.%d or one of its releases", says.Major(), says.Minor()))
 	}
-	s.From, s.To = v.ReleaseBefore(placed), v.ReleaseAfter(placed)
+	if placed, err = s.Placed(); err != nil {
+		return Subject{}, err
+	}
+	newest := s.newest(placed)
+	s.From, s.To = v.ReleaseBefore(placed), v.ReleaseAfter(newest)
 	if from := s.Asked.UpgradeFrom; from != "" {
 		if !parsed(from).LessThan(placed) {
 			return Subject{}, problem.Usage(fmt.Sprintf("an upgrade to %s cannot start from %s", s.Base, from),
@@ -237,13 +249,50 @@ func (v *Versions) Located(s Subject, version string) (Subject, error) {
 		s.From = from
 	}
 	if to := s.Asked.UpgradeTo; to != "" {
-		if !parsed(to).GreaterThan(placed) {
-			return Subject{}, problem.Usage(fmt.Sprintf("an upgrade from %s cannot lead to %s", s.Base, to),
+		if !parsed(to).GreaterThan(newest) {
+			return Subject{}, problem.Usage(fmt.Sprintf("an upgrade from %s cannot lead to %s", newest, to),
 				"--upgrade-to", "name a newer release")
 		}
 		s.To = to
 	}
 	return s, nil
+}
+
+// needsBase is the usage error for a build whose version does not say which release it is to be judged by.
+func needsBase(s Subject, why string) error {
+	return problem.Usage(fmt.Sprintf("%s reports version %q, which %s", s.Name, s.Version, why), "pilot-discovery version",
+		"say with --base which release it is to be taken for, for example --base 1.20")
+}
+
+// statedPatch is the beginning of a version that names a patch: 1.20.8-acme does, 1.20-alpha.abc does not.
+var statedPatch = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+`)
+
+func sameMinor(x, y *semver.Version) bool { return x.Major() == y.Major() && x.Minor() == y.Minor() }
+
+// core is a version without its suffix.
+func core(version *semver.Version) *semver.Version {
+	return semver.New(version.Major(), version.Minor(), version.Patch(), "", "")
+}
+
+// plausible reports whether a version can be one of Istio's own numbering, because its major version is one of the pinned
+// releases'. Vendors number their builds otherwise, too: 2.5.0, or 20231207.
+func (v *Versions) plausible(version *semver.Version) bool {
+	for _, release := range v.Releases() {
+		if parsed(release).Major() == version.Major() {
+			return true
+		}
+	}
+	return false
+}
+
+// newest is the release that an upgrade has to lead beyond: the one that the subject is placed at, or the one that its
+// version is of, where that is a later patch of the same minor version.
+func (s Subject) newest(placed *semver.Version) *semver.Version {
+	says, err := semver.NewVersion(s.Version)
+	if err == nil && sameMinor(says, placed) && core(says).GreaterThan(placed) {
+		return core(says)
+	}
+	return placed
 }
 
 // Lacks says why a subject has no release to upgrade from, or to; empty where it has one.
@@ -257,7 +306,7 @@ func (s Subject) Lacks() (before, after string) {
 		before = "no release before " + minor + " is pinned"
 	}
 	if s.To == "" {
-		after = "no release after " + placed.String() + " is pinned"
+		after = "no release after " + s.newest(placed).String() + " is pinned"
 	}
 	return before, after
 }

@@ -60,8 +60,15 @@ func TestLocated(t *testing.T) {
 		want, says    string
 	}{
 		"a release":                      {"1.20.0", "", "1.20.0", ""},
-		"a vendor's version":             {"1.20.0-acme.3", "1.20", "1.20", ""},
+		"a vendor's version":             {"1.20.0-acme.3", "1.20", "1.20.0", ""},
 		"a vendor's version, no base":    {"1.20.0-acme.3", "", "", "--base"},
+		"a vendor's patch":               {"1.20.8-acme", "1.20", "1.20.8", ""},
+		"a patch that --base states":     {"1.20.8-acme", "1.20.3", "1.20.3", ""},
+		"a release, with its minor":      {"1.20.1", "1.20", "1.20.1", ""},
+		"a vendor's own numbers":         {"2.5.0", "1.20", "1.20", ""},
+		"a date":                         {"20231207", "1.20", "1.20", ""},
+		"own numbers, no base":           {"2.5.0", "", "", "say with --base"},
+		"a release of no pinned minor":   {"9.9.9", "", "", "pinned are 1.19.0, 1.20.0, 1.20.1"},
 		"an alpha":                       {"1.20-alpha.0a1b2c", "1.20", "1.20", ""},
 		"an alpha, no base":              {"1.20-alpha.0a1b2c", "", "", "no release"},
 		"no stamp":                       {"unknown", "1.20.1", "1.20.1", ""},
@@ -83,6 +90,29 @@ func TestLocated(t *testing.T) {
 				t.Errorf("%+v, %v", s, err)
 			}
 		})
+	}
+}
+
+func TestUpgradesLeadBeyondTheVersion(t *testing.T) {
+	v := pinning("1.19.0", "1.20.0", "1.20.1", "1.21.3")
+	for name, c := range map[string]struct{ version, base, to, lacks string }{
+		"an early patch":                {"1.20.0-acme", "1.20", "1.20.1", ""},
+		"a late patch":                  {"1.20.8-acme", "1.20", "1.21.3", ""},
+		"a base before the version":     {"1.20.1-acme", "1.20.0", "1.21.3", ""},
+		"a base after the version":      {"1.20.0-acme", "1.20.3", "1.21.3", ""},
+		"a base before the last":        {"1.21.5-acme", "1.21.0", "", "no release after 1.21.5 is pinned"},
+		"a vendor's numbers do not say": {"2.5.0", "1.20", "1.20.1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := v.Located(Subject{Name: "X", Origin: OriginImages, Asked: SubjectFile{Base: c.base}}, c.version)
+			if _, lacks := s.Lacks(); err != nil || s.To != c.to || lacks != c.lacks {
+				t.Errorf("to %q, lacks %q, %v", s.To, lacks, err)
+			}
+		})
+	}
+	back := Subject{Name: "X", Origin: OriginImages, Asked: SubjectFile{Base: "1.20", UpgradeTo: "1.20.1"}}
+	if _, err := v.Located(back, "1.20.8-acme"); err == nil || !strings.Contains(err.Error(), "an upgrade from 1.20.8 cannot lead to 1.20.1") {
+		t.Errorf("a downgrade: %v", err)
 	}
 }
 

@@ -11,8 +11,11 @@ import (
 
 // placedAt says which release data about versions takes a build for, where its version does not say so itself.
 func placedAt(s *kindconfig.Subject) string {
-	if s.Base == s.Version {
+	switch {
+	case s.Base == s.Version:
 		return s.Version
+	case s.Placement != "":
+		return s.Version + ", " + s.Placement
 	}
 	return s.Version + ", taken for " + s.Base
 }

@@ -58,3 +58,15 @@ func TestResultsOfBeforeTheSubjectWasRecorded(t *testing.T) {
 		t.Errorf("a subject in %s", report)
 	}
 }
+
+func TestReportsSayWhereABuildIsPlaced(t *testing.T) {
+	for want, s := range map[string]kindconfig.Subject{
+		"1.20.1":                          {Version: "1.20.1", Base: "1.20.1"},
+		"1.20.1-acme, taken for 1.20.1":   {Version: "1.20.1-acme", Base: "1.20.1"},
+		"v1, placed at 1.20.0 by VERSION": {Version: "v1", Base: "1.20.0", Placement: "placed at 1.20.0 by VERSION"},
+	} {
+		if got := placedAt(&s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

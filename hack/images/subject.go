@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -214,11 +215,13 @@ func (b *Builder) verify(ctx context.Context, p *plan, images []kindconfig.Image
 				"correct the pins or the tag")
 		}
 		// A tree with a stamp of its own.
-		parts := subject.Parts
+		before := subject
 		if subject, err = b.versions.Located(subject, version); err != nil {
 			return subject, err
 		}
-		subject.Parts = parts
+		if before.Placement != "" && subject.Base != before.Base {
+			subject.Name, subject.Placement = strings.TrimSuffix(subject.Name, " ("+before.Placement+")"), ""
+		}
 	}
 	istioctl := filepath.Join(b.store.path(p.subject.istioctl), "istioctl")
 	own, err := istioctlVersion(ctx, istioctl, subject.Name)

@@ -108,7 +108,7 @@ func TestASourceIsItsContent(t *testing.T) {
 		return subject
 	}
 	first := locate("")
-	if first.Origin != kindconfig.OriginSource || first.Pinned || first.Base != "1.20" || first.From != "1.19.0" || first.To != "1.20.1" ||
+	if first.Origin != kindconfig.OriginSource || first.Pinned || first.Base != "1.20.0" || first.From != "1.19.0" || first.To != "1.20.1" ||
 		!strings.HasPrefix(first.Version, "1.20.0-source-") {
 		t.Errorf("subject %+v", first)
 	}
@@ -127,6 +127,35 @@ func TestASourceIsItsContent(t *testing.T) {
 		if after := locate("").Digest(kindconfig.PartSource); (after != before) != c.counts {
 			t.Errorf("%s changes the digest: %t, want %t", c.what, after != before, c.counts)
 		}
+	}
+}
+
+func TestWhereASourceIsPlaced(t *testing.T) {
+	for name, c := range map[string]struct {
+		file, base string
+		want, note string
+		says       string
+	}{
+		"a minor version":                  {"1.20", "", "1.20.0", "placed at 1.20.0 by VERSION", ""},
+		"a release":                        {"1.20.3", "", "1.20.3", "", ""},
+		"a minor and a base with a patch":  {"1.20", "1.20.7", "1.20.7", "", ""},
+		"a release and a base without one": {"1.20.3", "1.20", "1.20.3", "", ""},
+		"no release":                       {"master", "1.20", "1.20.0", "placed at 1.20.0 by --base", ""},
+		"a base of another minor":          {"1.20", "1.21", "", "", "the source's file VERSION says 1.20, which is no build of 1.21"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := writeTree(t, tree(t), map[string]string{"VERSION": c.file + "\n"})
+			subject, err := Subject(t.Context(), loadVersions(t), kindconfig.SubjectFile{Source: dir, Base: c.base})
+			if c.says != "" {
+				if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("got %v; want usage with %q", err, c.says)
+				}
+				return
+			}
+			if err != nil || subject.Base != c.want || subject.Placement != c.note || strings.Contains(subject.Name, "placed") != (c.note != "") {
+				t.Errorf("%+v, %v", subject, err)
+			}
+		})
 	}
 }
 
@@ -192,7 +221,7 @@ func TestSubjectOfImages(t *testing.T) {
 		says          string
 	}{
 		"a release":               {kindconfig.SubjectFile{Tag: "released"}, "1.20.1", "1.20.1", ""},
-		"a vendor's build":        {kindconfig.SubjectFile{Tag: "acme", Base: "1.20"}, acmeVersion, "1.20", ""},
+		"a vendor's build":        {kindconfig.SubjectFile{Tag: "acme", Base: "1.20"}, acmeVersion, "1.20.0", ""},
 		"a vendor's, no base":     {kindconfig.SubjectFile{Tag: "acme"}, "", "", "--base"},
 		"no stamp, no base":       {kindconfig.SubjectFile{Tag: "unstamped"}, "", "", `reports version "unknown"`},
 		"no stamp":                {kindconfig.SubjectFile{Tag: "unstamped", Base: "1.20"}, "unknown", "1.20", ""},

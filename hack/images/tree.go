@@ -33,13 +33,11 @@ func locateSource(versions *kindconfig.Versions, subject kindconfig.Subject) (ki
 	if err := checkTree(dir); err != nil {
 		return subject, err
 	}
-	if subject.Asked.Base == "" {
-		base, err := baseOf(dir)
-		if err != nil {
-			return subject, err
-		}
-		subject.Asked.Base = base
+	base, by, err := baseOf(dir, subject.Asked.Base)
+	if err != nil {
+		return subject, err
 	}
+	subject.Asked.Base = base
 	sum, err := treeDigest(dir)
 	if err != nil {
 		return subject, err
@@ -51,6 +49,12 @@ func locateSource(versions *kindconfig.Versions, subject kindconfig.Subject) (ki
 	placed, err := subject.Placed()
 	if err != nil {
 		return subject, problem.Usage(err.Error(), "--base", "name a release like 1.20 or 1.20.3")
+	}
+	if !kindconfig.IsRelease(base) {
+		subject.Placement = fmt.Sprintf("placed at %s by %s", placed, by)
+		if subject.Asked.Name == "" {
+			subject.Name += " (" + subject.Placement + ")"
+		}
 	}
 	subject, err = versions.Located(subject, fmt.Sprintf("%s-source-%s", placed, abridged(sum)))
 	subject.Parts = []kindconfig.Part{{Name: kindconfig.PartSource, Origin: kindconfig.OriginSource, From: dir, Digest: sum}}
@@ -109,19 +113,35 @@ func checkManifests(dir, flag string) error {
 // versionFile is what the file VERSION of a source tree says: a minor version, or a release.
 var versionFile = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
 
-// baseOf reads the release that a source tree is of, for example 1.20.
-func baseOf(dir string) (string, error) {
+// baseOf returns the release that a source tree is of, for example 1.20, and what says so: the file VERSION, or --base
+// (asked) where that names the same minor version more closely, or where VERSION names no release.
+func baseOf(dir, asked string) (base, by string, err error) {
 	const do = "say with --base which release it is to be taken for, for example --base 1.20"
 	content, err := os.ReadFile(filepath.Join(dir, "VERSION"))
-	if err != nil {
-		return "", problem.Usage("the source has no file VERSION", sourceFlag+" "+dir, do)
+	stated := strings.TrimSpace(string(content))
+	switch {
+	case err == nil && versionFile.MatchString(stated):
+	case asked != "":
+		return asked, "--base", nil
+	case err != nil:
+		return "", "", problem.Usage("the source has no file VERSION", sourceFlag+" "+dir, do)
+	default:
+		return "", "", problem.Usage(fmt.Sprintf("the source's file VERSION says %q, which is no release", stated), sourceFlag+" "+dir, do)
 	}
-	base := strings.TrimSpace(string(content))
-	if !versionFile.MatchString(base) {
-		return "", problem.Usage(fmt.Sprintf("the source's file VERSION says %q, which is no release", base),
-			sourceFlag+" "+dir, do)
+	if minorOf(asked) != minorOf(stated) && asked != "" {
+		return "", "", problem.Usage(fmt.Sprintf("the source's file VERSION says %s, which is no build of %s", stated, asked), "--base",
+			"name "+minorOf(stated)+" or one of its releases, or leave it out")
 	}
-	return base, nil
+	if kindconfig.IsRelease(asked) {
+		return asked, "--base", nil
+	}
+	return stated, "VERSION", nil
+}
+
+// minorOf is the minor version of a release or of a minor version: 1.20 of 1.20.3.
+func minorOf(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 // treePrograms is the artifact of the programs that a source tree of a digest has, stamped with a version. The tree is

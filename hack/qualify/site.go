@@ -77,6 +77,9 @@ func enter(ctx context.Context, out io.Writer, o runOptions, versions *kindconfi
 		}
 	}()
 	s.say("run %s: %s", s.id, title)
+	if subject.Placement != "" {
+		s.say("the build is %s, which names no patch; --base X.Y.Z places it at one", subject.Placement)
+	}
 	s.speed = machine.Speed()
 	if err := endSurvivors(s.held.before.Job, s.say); err != nil {
 		return ctx, nil, err
