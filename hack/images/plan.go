@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -157,6 +158,8 @@ func (p *planner) rootfs(name string, packages []string, hooks ...string) *artif
 	return a
 }
 
+// keep returns the artifact of the plan that has a's name: a, or the same one planned before. Two that differ are an
+// error, because one would stand for the other.
 func (p *planner) keep(a *artifact, err error) *artifact {
 	if p.err == nil && err != nil {
 		p.err = err
@@ -165,6 +168,9 @@ func (p *planner) keep(a *artifact, err error) *artifact {
 		return &artifact{}
 	}
 	if before, ok := p.kept[a.name]; ok {
+		if before.key() != a.key() {
+			p.fail(fmt.Errorf("two artifacts of a plan differ and are both named %s", a.name))
+		}
 		return before
 	}
 	p.kept[a.name] = a

@@ -23,7 +23,7 @@ func (p *planner) publishedRelease(istio kindconfig.Istio, role string) mesh {
 	}
 	made := mesh{
 		version: istio.Version, hub: hub.Hub, tag: hub.Tag, source: SourcePublished, flavour: "istio", proxyVersion: istio.Version,
-		istioctl: p.istioctlOf(hub, istio.Version), charts: p.charts(istio.Version, role),
+		istioctl: p.istioctlOf(role, hub, istio.Version), charts: p.charts(istio.Version, role),
 	}
 	suffix := ""
 	if role != RoleSubject {
@@ -55,12 +55,17 @@ func (p *planner) pull(role, name, reference string) (*artifact, error) {
 	return p.b.pulled(p.ctx, name, role, reference)
 }
 
-// istioctlOf plans the istioctl of a hub: out of its image, or where the hub has no such image, built for the version
-// that its pilot reports.
-func (p *planner) istioctlOf(hub kindconfig.Hub, version string) *artifact {
+// istioctlOf plans the istioctl of a hub. Only another release's name has its version, because the subject may be a build
+// of somebody's own that reports the version of a release. The istioctl comes out of its image. Where the hub has no such
+// image, it is built for the version that its pilot reports.
+func (p *planner) istioctlOf(role string, hub kindconfig.Hub, version string) *artifact {
 	reference := hub.Hub + "/" + istioctlImage + ":" + hub.Tag
 	if p.offline || !p.b.lacks(p.ctx, reference) {
-		image, err := p.pull(RoleSubject, istioctlImage+"-"+version, reference)
+		name := istioctlImage
+		if role != RoleSubject {
+			name += "-" + version
+		}
+		image, err := p.pull(role, name, reference)
 		return p.programOf("istioctl", p.keep(image, err))
 	}
 	if _, pinned := p.b.versions.Istio[version]; !pinned {

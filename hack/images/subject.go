@@ -145,7 +145,7 @@ func (p *planner) fromImages(subject kindconfig.Subject) mesh {
 	if path := subject.Asked.Istioctl; path != "" {
 		made.istioctl = p.given("istioctl", path)
 	} else {
-		made.istioctl = p.istioctlOf(hub, subject.Version)
+		made.istioctl = p.istioctlOf(RoleSubject, hub, subject.Version)
 	}
 	if path := subject.Asked.Charts; path != "" {
 		made.charts, made.chartsApart = p.givenCharts(path), true

@@ -281,7 +281,7 @@ func TestPlanOfImages(t *testing.T) {
 			t.Errorf("the node does not carry %s", image.name)
 		}
 	}
-	if p.subject.istioctl.name != "istioctl-of-published-istioctl-"+acmeVersion {
+	if p.subject.istioctl.name != "istioctl-of-published-istioctl" {
 		t.Errorf("istioctl is %s", p.subject.istioctl.name)
 	}
 	if err := b.realise(t.Context(), p.subject.programs()); err != nil {
@@ -314,6 +314,47 @@ func TestPlanOfImages(t *testing.T) {
 	}
 	if p, err = b.plan(t.Context(), kubernetes, subject); err != nil || p.subject.istioctl.name != "istio-1.20.1" {
 		t.Errorf("istioctl is %v, %v", p.subject.istioctl, err)
+	}
+}
+
+// A private build that reports the version of a release which its upgrade leads to or that is the control.
+func TestIstioctlsOfOneVersionStayApart(t *testing.T) {
+	own, releases := newFakeRegistry(t), newFakeRegistry(t)
+	for _, image := range []string{"proxyv2", "install-cni"} {
+		own.push(t, image, "mine", "amd64")
+	}
+	own.pushProgram(t, "pilot", "mine", "pilot-discovery", reporting("1.19.0"))
+	own.pushProgram(t, "istioctl", "mine", "istioctl", reporting("1.19.0")+"# mine\n")
+	for _, version := range []string{"1.19.0", "1.20.0"} {
+		for _, image := range []string{"pilot", "proxyv2", "install-cni"} {
+			releases.push(t, image, version, "amd64")
+		}
+		releases.pushProgram(t, "istioctl", version, "istioctl", reporting(version))
+	}
+	b := newPublished(t, &fakeEngine{answers: map[string]string{"image inspect": nodeID}}, releases.hub)
+	kubernetes, _ := publishedCell(t, b)
+	subject, err := imagesSubject(t, b, kindconfig.SubjectFile{Hub: own.hub, Tag: "mine"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.plan(t.Context(), kubernetes, subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if control := p.releases["1.19.0"].istioctl; control.key() == p.subject.istioctl.key() {
+		t.Errorf("the control's istioctl is the subject's: %s", control.name)
+	}
+}
+
+func TestTwoArtifactsOfOneName(t *testing.T) {
+	b, _, _ := newPlanner(t)
+	p := b.planner(t.Context())
+	one := p.keep(&artifact{name: "x", inputs: []string{"1"}}, nil)
+	if again := p.keep(&artifact{name: "x", inputs: []string{"1"}}, nil); again != one || p.err != nil {
+		t.Errorf("the same again: %v", p.err)
+	}
+	if p.keep(&artifact{name: "x", inputs: []string{"2"}}, nil); p.err == nil || !strings.Contains(p.err.Error(), "both named x") {
+		t.Errorf("another one: %v", p.err)
 	}
 }
 
