@@ -38,8 +38,27 @@ func (b *Builder) parts(p *plan, subject kindconfig.Subject, images []kindconfig
 	}
 	slices.SortStableFunc(parts, func(x, y kindconfig.Part) int { return cmp.Compare(partOrder(x.Name), partOrder(y.Name)) })
 	subject.Parts = parts
+	subject.Pinned = subject.Pinned && !b.replaced(p, images)
 	subject.Asked = b.repeats(p, subject)
 	return subject, nil
+}
+
+// replaced reports whether the digests of a mirror name another build than the pins for an image of the subject, the one
+// that istioctl comes out of included: what is known of the pinned release need not hold for it.
+func (b *Builder) replaced(p *plan, images []kindconfig.Image) bool {
+	if p.subject.source != SourcePublished {
+		return false
+	}
+	references := []string{p.subject.hub + "/" + istioctlImage + ":" + p.subject.tag}
+	for _, image := range images {
+		if image.Role == RoleSubject {
+			references = append(references, image.Reference)
+		}
+	}
+	return slices.ContainsFunc(references, func(reference string) bool {
+		mirrored := b.digests.of(reference)
+		return mirrored != "" && mirrored != b.pinnedDigest(reference)
+	})
 }
 
 func partOrder(name string) int {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+	"github.com/google/go-containerregistry/pkg/name"
 
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
@@ -18,6 +19,9 @@ import (
 // downloaded or built. Of images that exist, Builder.Subject finds the version. Errors are of usage, or of a folder that
 // cannot be read.
 func Subject(ctx context.Context, versions *kindconfig.Versions, asked kindconfig.SubjectFile) (kindconfig.Subject, error) {
+	if err := asked.Check(); err != nil {
+		return kindconfig.Subject{}, err
+	}
 	for flag, path := range map[string]*string{sourceFlag: &asked.Source, "--istioctl": &asked.Istioctl, "--charts": &asked.Charts} {
 		if *path == "" {
 			continue
@@ -58,8 +62,13 @@ func resolve(path, flag string) (string, error) {
 	return resolved, nil
 }
 
-// checkGiven rejects an istioctl that does not execute, and a folder that holds no charts.
+// checkGiven rejects a hub or a tag that is malformed, an istioctl that does not execute, and a folder that holds no
+// charts.
 func checkGiven(ctx context.Context, subject kindconfig.Subject) error {
+	reference := subject.Asked.Hub + "/" + kindconfig.PartPilot + ":" + subject.Asked.Tag
+	if _, err := name.NewTag(reference); err != nil {
+		return problem.Usage("malformed image reference: "+err.Error(), "--hub, --tag", "name images like docker.io/istio and 1.20.0")
+	}
 	if path := subject.Asked.Charts; path != "" {
 		if err := checkCharts(path); err != nil {
 			return err

@@ -34,7 +34,7 @@ func TestInstallationIsCheckedBeforeAnythingIsInstalled(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := i.check()
+		err := i.check(kindconfig.Subject{})
 		if c.want == "" {
 			if got := i.of(&kindconfig.Cell{}); err != nil || got.Values != c.content || got.Install != c.by {
 				t.Errorf("%s: %v, cell %+v", name, err, got)
@@ -46,7 +46,7 @@ func TestInstallationIsCheckedBeforeAnythingIsInstalled(t *testing.T) {
 		}
 	}
 	missing := installation{valuesFile: filepath.Join(t.TempDir(), "values.yaml")}
-	if err := missing.check(); problem.ExitCode(err) != problem.ExitUsage {
+	if err := missing.check(kindconfig.Subject{}); problem.ExitCode(err) != problem.ExitUsage {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

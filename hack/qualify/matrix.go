@@ -87,7 +87,7 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if err != nil {
 		return err
 	}
-	if o.nodes != "" && o.nodes != images.SourceBuilt && o.nodes != images.SourcePublished {
+	if o.namedNode() {
 		return problem.Usage("one node image is no matrix of Kubernetes versions", "--nodes "+o.nodes, "give published or built, or use qualify run")
 	}
 	if o.lists, err = kindconfig.LoadVendorLists(o.knownDefects, o.exemptions); err != nil {

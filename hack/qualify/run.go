@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
 
 	"mesh-conformance/hack/engine"
@@ -211,8 +212,8 @@ func sayTo(out io.Writer) func(format string, args ...any) {
 }
 
 // check refuses flag values that could only fail later.
-func (o *runOptions) check() error {
-	if err := o.installation.check(); err != nil {
+func (o *runOptions) check(subject kindconfig.Subject) error {
+	if err := o.installation.check(subject); err != nil {
 		return err
 	}
 	if o.procs < 1 {
@@ -232,6 +233,11 @@ func (o *runOptions) check() error {
 			return problem.Usage(fmt.Sprintf("unknown value %q of %s", choice.value, flag), "qualify run", "give one of "+strings.Join(choice.allowed, ", "))
 		}
 	}
+	if o.namedNode() {
+		if _, err := name.ParseReference(o.nodes); err != nil {
+			return problem.Usage("malformed node image: "+err.Error(), "--nodes", "give published, built or an image's reference")
+		}
+	}
 	if _, err := images.NewReader(runtime.GOARCH, o.access); err != nil {
 		return err
 	}
@@ -239,6 +245,11 @@ func (o *runOptions) check() error {
 		return err
 	}
 	return checkFilters(o.focus, o.labels)
+}
+
+// namedNode reports whether --nodes names one node image.
+func (o *runOptions) namedNode() bool {
+	return !slices.Contains([]string{"", images.SourceBuilt, images.SourcePublished}, o.nodes)
 }
 
 func engineDir(at places) string { return filepath.Join(at.cache, "engine") }
