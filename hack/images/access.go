@@ -206,7 +206,7 @@ type stallGuard struct {
 	patience time.Duration
 }
 
-// RoundTrip sends a request whose answer's body fails with errStalled when nothing comes for the guard's patience.
+// RoundTrip sends a request whose answer's body fails with errStalled when one read of it takes longer than the guard's patience.
 func (g stallGuard) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(request.Context())
 	answer, err := g.next.RoundTrip(request.WithContext(ctx))
@@ -214,7 +214,9 @@ func (g stallGuard) RoundTrip(request *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
+	// It is armed while something is read: the time that the reader takes in between is not the registry's.
 	timer := time.AfterFunc(g.patience, func() { cancel(errStalled) })
+	timer.Stop()
 	answer.Body = &guardedBody{ReadCloser: answer.Body, ctx: ctx, end: cancel, timer: timer, patience: g.patience}
 	return answer, nil
 }
@@ -228,11 +230,12 @@ type guardedBody struct {
 }
 
 func (b *guardedBody) Read(into []byte) (int, error) {
+	b.timer.Reset(b.patience)
 	n, err := b.ReadCloser.Read(into)
+	b.timer.Stop()
 	if cause := context.Cause(b.ctx); err != nil && errors.Is(cause, errStalled) {
 		return n, cause
 	}
-	b.timer.Reset(b.patience)
 	return n, err
 }
 

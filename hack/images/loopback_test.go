@@ -2,6 +2,7 @@ package images
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -443,5 +444,36 @@ func TestNamedNodeIsTakenFromTheEngine(t *testing.T) {
 				t.Errorf("%+v, %v", node, err)
 			}
 		})
+	}
+}
+
+func TestNodeVersionIsThatOfTheImage(t *testing.T) {
+	b := newPublished(t, &fakeEngine{answers: map[string]string{"image inspect": nodeID, "run --rm": "version v1.27.9\ndefault-network\n"}}, "")
+	b.options.NodeSource = "node:v1.28.0"
+	if version, err := b.NodeVersion(t.Context()); err != nil || version != "1.27.9" {
+		t.Errorf("%q, %v", version, err)
+	}
+}
+
+// A reader that is busy elsewhere, for example with a full disk, is not the registry's fault.
+func TestASlowReaderIsNoSlowRegistry(t *testing.T) {
+	const patience = 500 * time.Millisecond
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, 8<<20))
+	}))
+	defer server.Close()
+	client := http.Client{Transport: stallGuard{http.DefaultTransport, patience}}
+	answer, err := client.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	time.Sleep(3 * patience / 2)
+	if _, err := io.ReadFull(answer.Body, make([]byte, 1024)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * patience / 2)
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		t.Error(err)
 	}
 }

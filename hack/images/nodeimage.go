@@ -36,6 +36,23 @@ func (b *Builder) namedNode(reference string) (*artifact, error) {
 	return b.engineNode("named-node-"+filepath.Base(parsed.Context().RepositoryStr()), reference)
 }
 
+// NodeVersion returns the version of Kubernetes, without the leading v, in the node image that the options name. The
+// engine pulls it where it lacks it.
+func (b *Builder) NodeVersion(ctx context.Context) (string, error) {
+	node, err := b.namedNode(b.options.NodeSource)
+	if err != nil {
+		return "", err
+	}
+	if err := b.realise(ctx, []*artifact{node}); err != nil {
+		return "", err
+	}
+	made, err := readNode(b.store.path(node))
+	if err != nil {
+		return "", err
+	}
+	return made.Traits.Kubernetes, nil
+}
+
 // engineNode is the artifact of a node image that is not built here: the engine pulls it, by digest where the reference
 // or the mirror's digests have one, and its traits are read from it.
 func (b *Builder) engineNode(artifactName, reference string) (*artifact, error) {

@@ -26,7 +26,7 @@ var istioTools = []string{
 }
 
 // istioImages are the published images that a cell needs of a release.
-var istioImages = []string{"pilot", "proxyv2", "install-cni"}
+var istioImages = []string{"pilot", "proxyv2", "install-cni", "istioctl"}
 
 // istioHub is where releases are published.
 const istioHub = "docker.io/istio"
@@ -43,6 +43,10 @@ func (p Pinner) Istio(ctx context.Context, version, commit string) error {
 		return err
 	}
 	if p.has("istio", version) {
+		if commit != "" {
+			return problem.Usage(fmt.Sprintf("%s is there, and nothing is overwritten by the commit %s", folder("istio", version), commit),
+				"--commit", "leave it out, or remove the folder first")
+		}
 		p.Say("was there: %s", folder("istio", version))
 	} else if err := p.istioFolder(ctx, version, minor, commit); err != nil {
 		return err

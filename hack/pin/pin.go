@@ -144,13 +144,14 @@ func (p Pinner) tidy(ctx context.Context, dir, what string, env []string) error 
 	return failure(ctx, what, said, err)
 }
 
-// parts are the numbers of a release, for example 1, 28, 15; the leading v is optional.
+// parts splits a release, for example 1.28.15, off its minor version. The leading v is optional, and numbers have no
+// leading zeros.
 func parts(kind, version string) (release string, minor string, err error) {
 	release = strings.TrimPrefix(version, "v")
 	numbers := strings.Split(release, ".")
 	ok := len(numbers) == 3
 	for _, number := range numbers {
-		ok = ok && number != "" && strings.Trim(number, "0123456789") == ""
+		ok = ok && number != "" && strings.Trim(number, "0123456789") == "" && (number == "0" || number[0] != '0')
 	}
 	if !ok {
 		return "", "", problem.Usage(fmt.Sprintf("malformed version %q of %s", version, kind), "qualify pin", "give one like 1.28.15")

@@ -170,7 +170,7 @@ func TestIstio(t *testing.T) {
 	}
 	pins := read(t, dir, versionsFile)
 	entry := "  1.21.9:\n    envoy: 1.40.0\n    published:\n      hub: docker.io/istio\n      tag: 1.21.9\n      digests:\n        pilot: " + sum +
-		"\n        proxyv2: " + sum + "\n"
+		"\n        proxyv2: " + sum + "\n        istioctl: " + sum + "\n"
 	if strings.Replace(pins, entry, "", 1) != before || pins == before {
 		t.Errorf("pins:\n%s", pins)
 	}
@@ -317,5 +317,26 @@ func TestRaise(t *testing.T) {
 	}
 	if _, why, err := raise([]byte("module x\n\ngo 1.21\n\nrequire golang.org/x/net v0.4.0\n")); err != nil || why != "" {
 		t.Errorf("%q, %v", why, err)
+	}
+}
+
+func TestPinsThatWouldIgnoreWhatIsAsked(t *testing.T) {
+	dir := checkout(t)
+	for _, file := range []string{"go.mod", "go.sum"} {
+		put(t, dir, folder("istio", "1.20.0")+"/"+file, "")
+	}
+	for name, c := range map[string]struct{ version, commit, want string }{
+		"a commit of what is there":    {"1.20.0", "bogus", "nothing is overwritten by the commit bogus (--commit)"},
+		"a leading zero of the major":  {"01.20.0", "", `malformed version "01.20.0"`},
+		"a leading zero of the patch":  {"1.20.00", "", `malformed version "1.20.00"`},
+		"a leading zero and a release": {"v1.020.0", "", `malformed version "v1.020.0"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said strings.Builder
+			err := pinner(dir, &fakeGo{}, &said).Istio(t.Context(), c.version, c.commit)
+			if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v; want usage with %q", err, c.want)
+			}
+		})
 	}
 }

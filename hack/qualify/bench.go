@@ -35,7 +35,14 @@ func benchCommand() *cobra.Command {
 			"Three runs: one test on a new cluster, which provisions it and waits for upstream's base resources; all tests in\n" +
 			"lanes; all tests one after the other in upstream's order. Options and timeouts are the same on both sides.",
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd.Context(), cmd.OutOrStdout(), o, run) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// run checks for itself, but only after the bench has announced it.
+			checked := o
+			if _, _, _, err := checked.cell(cmd.Context()); err != nil {
+				return err
+			}
+			return bench(cmd.Context(), cmd.OutOrStdout(), o, run)
+		},
 	}
 	addCellFlags(cmd, &o)
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave the cluster running at the end; qualify down removes it")

@@ -55,6 +55,11 @@ func TestBadCommandLines(t *testing.T) {
 		{"images --istio=9.9.9", "unknown Istio version"},
 		{"pin istio", "accepts 1 arg(s), received 0"},
 		{"pin istio latest", `malformed version "latest" of Istio`},
+		{"pin istio 01.20.0", `malformed version "01.20.0" of Istio`},
+		{"pin istio 1.20.0 --commit=bogus", "hack/build/istio-1.20.0 is there, and nothing is overwritten by the commit bogus (--commit)"},
+		{"bench --kubernetes=1.99", "unknown Kubernetes version"},
+		{"bench --procs=0", "--procs is 0"},
+		{"bench --known-defects=/nonexistent", "/nonexistent"},
 		{"pin kubernetes 1.28.14", "Kubernetes 1.28 is pinned at 1.28.15, and nothing is overwritten"},
 		{"matrix extra", `unknown command "extra" for "qualify matrix"`},
 		{"matrix --kubernetes=1.25,1.99", `unknown Kubernetes version "1.99" (--kubernetes); pinned are 1.25, 1.26, 1.27, 1.28`},
@@ -89,6 +94,9 @@ func TestBadCommandLines(t *testing.T) {
 		err := cmd.ExecuteContext(t.Context())
 		if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("qualify %s: exit code %d, %v; want %d, %s", c.line, problem.ExitCode(err), err, problem.ExitUsage, c.want)
+		}
+		if out.Len() > 0 {
+			t.Errorf("qualify %s: printed %q before it refused", c.line, out.String())
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,9 +31,13 @@ func imagesCommand() *cobra.Command {
 		Long: "Print every published image that a cell needs, with digests, for people who mirror. Instruments are built in every\n" +
 			"mode and are not listed.\n\n" +
 			"The registry is asked for digests that are not pinned. Where it cannot be reached, all references are printed, the\n" +
-			"digest is \"unknown\", and the command ends with exit code 3 and one line that says why.",
+			"digest is \"unknown\", and the command ends with exit code 3 and one line that says why.\n\n" +
+			"The releases of the upgrade path follow from the version of the build. Of images that exist, --base states it; without\n" +
+			"it, one line on standard error names what is left out.",
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return listImages(cmd.Context(), cmd.OutOrStdout(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return listImages(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.run.kubernetes, "kubernetes", "", "Kubernetes version, 1.28 or 1.28.15 (default: the newest pinned)")
@@ -42,7 +47,8 @@ func imagesCommand() *cobra.Command {
 	return cmd
 }
 
-func listImages(ctx context.Context, out io.Writer, o imagesOptions) error {
+// listImages prints the list to out, and what it leaves out to note.
+func listImages(ctx context.Context, out, note io.Writer, o imagesOptions) error {
 	versions, err := kindconfig.Load()
 	if err != nil {
 		return err
@@ -55,6 +61,13 @@ func listImages(ctx context.Context, out io.Writer, o imagesOptions) error {
 	subject, err := o.run.build(ctx, versions)
 	if err != nil {
 		return err
+	}
+	subject, left, err := located(versions, subject)
+	if err != nil {
+		return err
+	}
+	if left != "" {
+		_, _ = fmt.Fprintln(note, left)
 	}
 	reader, err := images.NewReader(runtime.GOARCH, o.run.access)
 	if err != nil {
@@ -72,6 +85,32 @@ func listImages(ctx context.Context, out io.Writer, o imagesOptions) error {
 		err = imagesTable(out, listed)
 	}
 	return errors.Join(err, unknown)
+}
+
+// located adds the upgrade path to a subject of images that exist, which are not asked for their version: it follows from
+// --base. left is one line about the releases that are unknown without it, else empty.
+func located(versions *kindconfig.Versions, subject kindconfig.Subject) (_ kindconfig.Subject, left string, err error) {
+	asked := subject.Asked
+	if subject.Origin != kindconfig.OriginImages {
+		return subject, "", nil
+	}
+	if asked.Base != "" {
+		subject, err = versions.Located(subject, asked.Base)
+		return subject, "", err
+	}
+	subject.From, subject.To = asked.UpgradeFrom, asked.UpgradeTo
+	var unknown []string
+	if subject.From == "" {
+		unknown = append(unknown, "start from")
+	}
+	if subject.To == "" {
+		unknown = append(unknown, "lead to")
+	}
+	if len(unknown) > 0 {
+		left = "left out: images of the release that upgrades " + strings.Join(unknown, " and of the release that they ") +
+			", because the version of " + subject.Name + " is not known; state it with --base, for example --base 1.20.3"
+	}
+	return subject, left, nil
 }
 
 // imagesTable prints one image a line: reference, digest, role, platform and, with a mirror, where it is read.

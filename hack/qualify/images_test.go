@@ -39,3 +39,42 @@ func TestImagesWithoutARegistry(t *testing.T) {
 		})
 	}
 }
+
+// Private images: --base states what upgrades start from and lead to, and without it one line says what the list lacks.
+func TestImagesOfAPrivateBuild(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		want   []string
+		left   string
+		listed int
+	}{
+		"with a base":       {[]string{"--base=1.20"}, []string{"istio/pilot:1.19.0", "istio/pilot:1.20.1", "acme/pilot:t"}, "", 11},
+		"with a late base":  {[]string{"--base=1.20.8"}, []string{"istio/pilot:1.21.3"}, "", 11},
+		"without":           {nil, []string{"acme/istioctl:t"}, "of the release that upgrades start from and of the release that they lead to", 8},
+		"with one of them":  {[]string{"--upgrade-to=1.20.1"}, []string{"istio/pilot:1.20.1"}, "of the release that upgrades start from, because", 11},
+		"with both of them": {[]string{"--upgrade-to=1.21.3", "--upgrade-from=1.20.1"}, []string{"istio/pilot:1.21.3", "istio/pilot:1.20.1"}, "", 14},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := newCommand()
+			var out, note bytes.Buffer
+			cmd.SetOut(&out)
+			cmd.SetErr(&note)
+			cmd.SetArgs(append([]string{"images", "--json", "--mirror=127.0.0.1:1", "--hub=docker.io/acme", "--tag=t"}, c.args...))
+			if err := cmd.ExecuteContext(t.Context()); problem.ExitCode(err) != problem.ExitEnvironment {
+				t.Fatal(err)
+			}
+			var listed []images.Listed
+			if err := json.Unmarshal(out.Bytes(), &listed); err != nil || len(listed) != c.listed {
+				t.Errorf("%d images, %v", len(listed), err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%s is not in\n%s", want, out.String())
+				}
+			}
+			if said := note.String(); !strings.Contains(said, c.left) || (said == "") != (c.left == "") || strings.Count(said, "\n") > 1 {
+				t.Errorf("said %q, want %q", said, c.left)
+			}
+		})
+	}
+}

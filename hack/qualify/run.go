@@ -20,6 +20,7 @@ import (
 	"mesh-conformance/hack/machine"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
+	"mesh-conformance/reports"
 )
 
 // runOptions are the flags of `qualify run`.
@@ -116,22 +117,15 @@ const defaultProcs = 5
 
 // run does one run and gives its folder, which is empty where it did not come that far.
 func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err error) {
-	versions, err := kindconfig.Load()
+	versions, kubernetes, subject, err := o.cell(ctx)
 	if err != nil {
 		return "", err
 	}
-	kubernetes, err := versions.ForKubernetes(o.kubernetes)
-	if err != nil {
-		return "", err
+	on := "Kubernetes " + kubernetes.Version
+	if o.namedNode() {
+		on = o.nodes
 	}
-	subject, err := o.subject(ctx, versions)
-	if err != nil {
-		return "", err
-	}
-	if o.lists, err = kindconfig.LoadVendorLists(o.knownDefects, o.exemptions); err != nil {
-		return "", err
-	}
-	ctx, s, err := enter(ctx, out, o, versions, subject, subject.Name+" on Kubernetes "+kubernetes.Version, diskNeed)
+	ctx, s, err := enter(ctx, out, o, versions, subject, subject.Name+" on "+on, diskNeed)
 	if err != nil {
 		return "", err
 	}
@@ -146,6 +140,16 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 	if subject, err = builder.Subject(ctx, subject); err != nil {
 		closeProgress()
 		return "", causeOf(ctx, err)
+	}
+	if o.namedNode() {
+		version, err := builder.NodeVersion(ctx)
+		if err == nil {
+			kubernetes, err = ofNode(versions, o.kubernetes, o.nodes, version)
+		}
+		if err != nil {
+			closeProgress()
+			return "", causeOf(ctx, err)
+		}
 	}
 	chosen, err := s.within(ctx, &o, builder, kubernetes, subject)
 	if err != nil {
@@ -175,6 +179,43 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 		s.say("%s", chosen.tried(made.listing.Selected(), made.listing.Total()))
 	}
 	return job.Directory, err
+}
+
+// cell finds the pins and the subject that the flags of a run ask for, and reads a vendor's lists. Nothing is started or
+// written.
+func (o *runOptions) cell(ctx context.Context) (*kindconfig.Versions, kindconfig.Kubernetes, kindconfig.Subject, error) {
+	versions, err := kindconfig.Load()
+	if err != nil {
+		return nil, kindconfig.Kubernetes{}, kindconfig.Subject{}, err
+	}
+	kubernetes, err := versions.ForKubernetes(o.kubernetes)
+	if err != nil {
+		return nil, kubernetes, kindconfig.Subject{}, err
+	}
+	subject, err := o.subject(ctx, versions)
+	if err != nil {
+		return nil, kubernetes, subject, err
+	}
+	o.lists, err = kindconfig.LoadVendorLists(o.knownDefects, o.exemptions)
+	return versions, kubernetes, subject, err
+}
+
+// ofNode returns the pins of the version of Kubernetes that is in a named node image; where none are pinned, only its
+// minor version and its version. An image of another minor version than --kubernetes (asked) names is an error of usage.
+func ofNode(versions *kindconfig.Versions, asked, node, version string) (kindconfig.Kubernetes, error) {
+	minor := reports.Minor(version)
+	if asked != "" {
+		pins, err := versions.ForKubernetes(asked)
+		if err == nil && pins.Minor != minor {
+			err = problem.Usage(fmt.Sprintf("%s has Kubernetes %s, and --kubernetes is %s", node, version, asked), "--nodes",
+				"name a node image of that version, or leave --kubernetes out")
+		}
+		return pins, err
+	}
+	if pins, err := versions.ForKubernetes(minor); err == nil {
+		return pins, nil
+	}
+	return kindconfig.Kubernetes{Minor: minor, Version: version}, nil
 }
 
 // within chooses what fits into the budget, where there is one, and says so.
