@@ -223,13 +223,8 @@ func (b *Builder) verify(ctx context.Context, p *plan, images []kindconfig.Image
 			return subject, problem.Usage(fmt.Sprintf("%s was to be of version %s, and its pilot-discovery reports %s", subject.Name, subject.Version, version), "",
 				"correct the pins or the tag")
 		}
-		// A tree with a stamp of its own.
-		before := subject
-		if subject, err = b.versions.Located(subject, version); err != nil {
+		if subject, err = stamped(b.versions, subject, version); err != nil {
 			return subject, err
-		}
-		if before.Placement != "" && subject.Base != before.Base {
-			subject.Name, subject.Placement = strings.TrimSuffix(subject.Name, " ("+before.Placement+")"), ""
 		}
 	}
 	istioctl := filepath.Join(b.store.path(p.subject.istioctl), "istioctl")
@@ -241,4 +236,29 @@ func (b *Builder) verify(ctx context.Context, p *plan, images []kindconfig.Image
 		return subject, otherIstioctl(own, version, subject.Name)
 	}
 	return b.parts(p, subject, images)
+}
+
+// stamped is the subject of a source tree whose programs report a version of the tree's own. That version may state the
+// patch that the file VERSION lacks. Where another upgrade path follows from it than was prepared, the error is of usage.
+func stamped(versions *kindconfig.Versions, subject kindconfig.Subject, version string) (kindconfig.Subject, error) {
+	made, err := versions.Located(subject, version)
+	if err != nil {
+		return subject, err
+	}
+	before, err := subject.Placed()
+	if err != nil {
+		return subject, err
+	}
+	now, err := made.Placed()
+	if err != nil {
+		return subject, err
+	}
+	if made.From != subject.From || made.To != subject.To {
+		return subject, problem.Usage(fmt.Sprintf("%s reports version %s, and the upgrades of %s were prepared", subject.Name, version, before),
+			sourceFlag+" "+subject.Asked.Source, fmt.Sprintf("say --base %s, which places it there from the start", now))
+	}
+	if made.Placement != "" && !now.Equal(before) {
+		made.Name, made.Placement = strings.TrimSuffix(made.Name, " ("+made.Placement+")"), ""
+	}
+	return made, nil
 }

@@ -159,6 +159,33 @@ func TestWhereASourceIsPlaced(t *testing.T) {
 	}
 }
 
+func TestATreeWithAStampOfItsOwn(t *testing.T) {
+	versions := loadVersions(t)
+	placed, err := Subject(t.Context(), versions, kindconfig.SubjectFile{Source: tree(t), UpgradeTo: "1.21.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, c := range map[string]struct {
+		base  string
+		noted bool
+	}{
+		"1.20.8-acme": {"1.20.8", false}, "1.20.0-acme": {"1.20.0", true}, "unknown": {"1.20", true}, "2.5.0": {"1.20", true},
+	} {
+		made, err := stamped(versions, placed, version)
+		if err != nil || made.Version != version || made.Base != c.base || (made.Placement != "") != c.noted ||
+			strings.Contains(made.Name, "placed at") != c.noted || len(made.Parts) != 1 {
+			t.Errorf("%s: %+v, %v", version, made, err)
+		}
+	}
+	placed.Asked.UpgradeTo, placed.To = "", "1.20.1"
+	if _, err := stamped(versions, placed, "1.20.8-acme"); problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "--base 1.20.8") {
+		t.Errorf("a stamp that the upgrades were not prepared for: %v", err)
+	}
+	if _, err := stamped(versions, placed, "1.21.0-acme"); problem.ExitCode(err) != problem.ExitUsage {
+		t.Errorf("a stamp of another minor: %v", err)
+	}
+}
+
 func TestPlanOfASource(t *testing.T) {
 	b, kubernetes, _ := newPlanner(t)
 	dir := tree(t)
