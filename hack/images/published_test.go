@@ -180,4 +180,22 @@ func TestPublishedCell(t *testing.T) {
 	if cell := prepare(); cell.Images[1].Digest != moved {
 		t.Errorf("after the tag moved to %s the cell has %+v", moved, cell.Images[1])
 	}
+
+	// A mirror's digest that versions.yaml does not pin makes it another build than the pinned release.
+	if !cell.Subject.Pinned {
+		t.Error("a release as published is not pinned")
+	}
+	reference := fake.hub + "/proxyv2:1.20.0"
+	digest, err := b.Digest(t.Context(), reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := digestKey(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.digests = Digests{key: digest}
+	if cell := prepare(); cell.Subject.Pinned {
+		t.Error("a release with another proxy is pinned")
+	}
 }

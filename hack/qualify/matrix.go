@@ -114,6 +114,7 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if subject, err = builder.Subject(first, subject); err != nil {
 		return causeOf(first, err)
 	}
+	s.subject = subject
 	build := func(ctx context.Context, kubernetes kindconfig.Kubernetes) (*kindconfig.Cell, error) {
 		return s.engines.build(ctx, builder, kubernetes, subject)
 	}

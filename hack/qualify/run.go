@@ -141,6 +141,7 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 		closeProgress()
 		return "", causeOf(ctx, err)
 	}
+	s.subject = subject
 	if o.namedNode() {
 		version, err := builder.NodeVersion(ctx)
 		if err == nil {

@@ -27,7 +27,7 @@ type site struct {
 	started  time.Time
 	at       places
 	versions *kindconfig.Versions
-	// subject as far as it is known without its images.
+	// subject as far as it is known without its images; once they have been asked for their version, with its base.
 	subject kindconfig.Subject
 	screen  *screen
 	say     func(format string, args ...any)
