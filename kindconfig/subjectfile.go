@@ -218,7 +218,7 @@ func (v *Versions) Located(s Subject, version string) (Subject, error) {
 			return Subject{}, needsBase(s, "is no release")
 		}
 		if s.Origin == OriginImages && v.Newest(parsed(version)) == "" {
-			return Subject{}, needsBase(s, fmt.Sprintf("is of no minor version that is pinned: pinned are %s", strings.Join(v.Releases(), ", ")))
+			return Subject{}, needsBase(s, "is of no minor version that is pinned: pinned are "+strings.Join(v.Releases(), ", "))
 		}
 	}
 	placed, err := s.Placed()
@@ -274,8 +274,8 @@ func core(version *semver.Version) *semver.Version {
 	return semver.New(version.Major(), version.Minor(), version.Patch(), "", "")
 }
 
-// plausible reports whether a version can be one of Istio's own numbering, because its major version is one of the pinned
-// releases'. Vendors number their builds otherwise, too: 2.5.0, or 20231207.
+// plausible reports whether a version can be one of Istio's own numbering, because its major version is one of the
+// pinned releases'. Vendors number their builds otherwise, too: 2.5.0, or 20231207.
 func (v *Versions) plausible(version *semver.Version) bool {
 	for _, release := range v.Releases() {
 		if parsed(release).Major() == version.Major() {

@@ -206,7 +206,8 @@ type stallGuard struct {
 	patience time.Duration
 }
 
-// RoundTrip sends a request whose answer's body fails with errStalled when one read of it takes longer than the guard's patience.
+// RoundTrip sends a request whose answer's body fails with errStalled when one read of it takes longer than the guard's
+// patience.
 func (g stallGuard) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(request.Context())
 	answer, err := g.next.RoundTrip(request.WithContext(ctx))

@@ -45,7 +45,9 @@ func folderDigest(dir string, leaveOut ...func(path string, folder bool) bool) (
 		return "", err
 	}
 	left := func(path string, folder bool) bool {
-		return slices.ContainsFunc(leaveOut, func(out func(string, bool) bool) bool { return out(filepath.ToSlash(path), folder) })
+		return slices.ContainsFunc(leaveOut, func(out func(string, bool) bool) bool {
+			return out(filepath.ToSlash(path), folder)
+		})
 	}
 	sum := sha256.New()
 	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -109,8 +111,8 @@ func hashLink(sum io.Writer, root, relative string, left func(path string, folde
 	return hashFile(sum, resolved)
 }
 
-// covered reports whether the digest of root has a file or folder in its own place: it is below root, and neither it nor
-// a folder above it is left out.
+// covered reports whether the digest of root has a file or folder in its own place: it is below root, and neither it
+// nor a folder above it is left out.
 func covered(root, path string, folder bool, left func(path string, folder bool) bool) bool {
 	relative, err := filepath.Rel(root, path)
 	if err != nil || !filepath.IsLocal(relative) {

@@ -43,8 +43,8 @@ func (b *Builder) parts(p *plan, subject kindconfig.Subject, images []kindconfig
 	return subject, nil
 }
 
-// replaced reports whether the digests of a mirror name another build than the pins for an image of the subject, the one
-// that istioctl comes out of included: what is known of the pinned release need not hold for it.
+// replaced reports whether the digests of a mirror name another build than the pins for an image of the subject, the
+// one that istioctl comes out of included: what is known of the pinned release need not hold for it.
 func (b *Builder) replaced(p *plan, images []kindconfig.Image) bool {
 	if p.subject.source != SourcePublished {
 		return false

@@ -55,9 +55,9 @@ func (p *planner) pull(role, name, reference string) (*artifact, error) {
 	return p.b.pulled(p.ctx, name, role, reference)
 }
 
-// istioctlOf plans the istioctl of a hub. Only another release's name has its version, because the subject may be a build
-// of somebody's own that reports the version of a release. The istioctl comes out of its image. Where the hub has no such
-// image, it is built for the version that its pilot reports.
+// istioctlOf plans the istioctl of a hub: out of its image, or, where the hub has no such image, built for the version
+// that its pilot reports. The artifacts of the subject and of a release have different names, because the subject may be
+// a private build that reports the version of that release.
 func (p *planner) istioctlOf(role string, hub kindconfig.Hub, version string) *artifact {
 	reference := hub.Hub + "/" + istioctlImage + ":" + hub.Tag
 	if p.offline || !p.b.lacks(p.ctx, reference) {

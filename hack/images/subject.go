@@ -22,7 +22,9 @@ func Subject(ctx context.Context, versions *kindconfig.Versions, asked kindconfi
 	if err := asked.Check(); err != nil {
 		return kindconfig.Subject{}, err
 	}
-	for flag, path := range map[string]*string{sourceFlag: &asked.Source, "--istioctl": &asked.Istioctl, "--charts": &asked.Charts} {
+	for flag, path := range map[string]*string{
+		sourceFlag: &asked.Source, "--istioctl": &asked.Istioctl, "--charts": &asked.Charts,
+	} {
 		if *path == "" {
 			continue
 		}
@@ -67,7 +69,8 @@ func resolve(path, flag string) (string, error) {
 func checkGiven(ctx context.Context, subject kindconfig.Subject) error {
 	reference := subject.Asked.Hub + "/" + kindconfig.PartPilot + ":" + subject.Asked.Tag
 	if _, err := name.NewTag(reference); err != nil {
-		return problem.Usage("malformed image reference: "+err.Error(), "--hub, --tag", "name images like docker.io/istio and 1.20.0")
+		return problem.Usage("malformed image reference: "+err.Error(), "--hub, --tag",
+			"name images like docker.io/istio and 1.20.0")
 	}
 	if path := subject.Asked.Charts; path != "" {
 		if err := checkCharts(path); err != nil {
@@ -239,7 +242,7 @@ func (b *Builder) verify(ctx context.Context, p *plan, images []kindconfig.Image
 }
 
 // stamped is the subject of a source tree whose programs report a version of the tree's own. That version may state the
-// patch that the file VERSION lacks. Where another upgrade path follows from it than was prepared, the error is of usage.
+// patch that the file VERSION lacks. An upgrade path that differs from the prepared one is an error of usage.
 func stamped(versions *kindconfig.Versions, subject kindconfig.Subject, version string) (kindconfig.Subject, error) {
 	made, err := versions.Located(subject, version)
 	if err != nil {
@@ -254,7 +257,8 @@ func stamped(versions *kindconfig.Versions, subject kindconfig.Subject, version 
 		return subject, err
 	}
 	if made.From != subject.From || made.To != subject.To {
-		return subject, problem.Usage(fmt.Sprintf("%s reports version %s, and the upgrades of %s were prepared", subject.Name, version, before),
+		return subject, problem.Usage(
+			fmt.Sprintf("%s reports version %s, and the upgrades of %s were prepared", subject.Name, version, before),
 			sourceFlag+" "+subject.Asked.Source, fmt.Sprintf("say --base %s, which places it there from the start", now))
 	}
 	if made.Placement != "" && !now.Equal(before) {

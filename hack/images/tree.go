@@ -126,10 +126,12 @@ func baseOf(dir, asked string) (base, by string, err error) {
 	case err != nil:
 		return "", "", problem.Usage("the source has no file VERSION", sourceFlag+" "+dir, do)
 	default:
-		return "", "", problem.Usage(fmt.Sprintf("the source's file VERSION says %q, which is no release", stated), sourceFlag+" "+dir, do)
+		return "", "", problem.Usage(fmt.Sprintf("the source's file VERSION says %q, which is no release", stated),
+			sourceFlag+" "+dir, do)
 	}
 	if minorOf(asked) != minorOf(stated) && asked != "" {
-		return "", "", problem.Usage(fmt.Sprintf("the source's file VERSION says %s, which is no build of %s", stated, asked), "--base",
+		return "", "", problem.Usage(
+			fmt.Sprintf("the source's file VERSION says %s, which is no build of %s", stated, asked), "--base",
 			"name "+minorOf(stated)+" or one of its releases, or leave it out")
 	}
 	if kindconfig.IsRelease(asked) {

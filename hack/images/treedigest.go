@@ -14,8 +14,8 @@ import (
 	"mesh-conformance/hack/problem"
 )
 
-// treeDigest is sha256:… of what a source tree is built from: its own content, and that of folders outside of it that its
-// go.mod replaces modules by. It leaves out what notBuilt names. Errors are of usage or of the environment.
+// treeDigest is sha256:… of what a source tree is built from: its own content, and that of folders outside of it that
+// its go.mod replaces modules by. It leaves out what notBuilt names. Errors are of usage or of the environment.
 func treeDigest(dir string) (string, error) {
 	own, err := folderDigest(dir, notBuilt)
 	if err != nil {
@@ -34,7 +34,8 @@ func treeDigest(dir string) (string, error) {
 	for _, local := range localReplaces(dir, file) {
 		resolved, err := filepath.EvalSymlinks(local.dir)
 		if err != nil {
-			return "", problem.Usage(fmt.Sprintf("go.mod replaces %s by %s, which cannot be read: %v", local.from.Path, local.dir, err),
+			return "", problem.Usage(
+				fmt.Sprintf("go.mod replaces %s by %s, which cannot be read: %v", local.from.Path, local.dir, err),
 				sourceFlag+" "+dir, "put the folder there, or correct go.mod")
 		}
 		if root, err := filepath.EvalSymlinks(dir); err == nil && covered(root, resolved, true, notBuilt) {

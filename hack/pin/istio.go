@@ -44,7 +44,8 @@ func (p Pinner) Istio(ctx context.Context, version, commit string) error {
 	}
 	if p.has("istio", version) {
 		if commit != "" {
-			return problem.Usage(fmt.Sprintf("%s is there, and nothing is overwritten by the commit %s", folder("istio", version), commit),
+			return problem.Usage(
+				fmt.Sprintf("%s is there, and nothing is overwritten by the commit %s", folder("istio", version), commit),
 				"--commit", "leave it out, or remove the folder first")
 		}
 		p.Say("was there: %s", folder("istio", version))

@@ -32,8 +32,8 @@ func imagesCommand() *cobra.Command {
 			"mode and are not listed.\n\n" +
 			"The registry is asked for digests that are not pinned. Where it cannot be reached, all references are printed, the\n" +
 			"digest is \"unknown\", and the command ends with exit code 3 and one line that says why.\n\n" +
-			"The releases of the upgrade path follow from the version of the build. Of images that exist, --base states it; without\n" +
-			"it, one line on standard error names what is left out.",
+			"The releases of the upgrade path follow from the version of the build. Of images that exist, --base states it;\n" +
+			"without it, one line on standard error names what is left out.",
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listImages(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o)
@@ -87,8 +87,8 @@ func listImages(ctx context.Context, out, note io.Writer, o imagesOptions) error
 	return errors.Join(err, unknown)
 }
 
-// located adds the upgrade path to a subject of images that exist, which are not asked for their version: it follows from
-// --base. left is one line about the releases that are unknown without it, else empty.
+// located adds the upgrade path to a subject of images that exist, which are not asked for their version: it follows
+// from --base. left is one line about the releases that are unknown without it, else empty.
 func located(versions *kindconfig.Versions, subject kindconfig.Subject) (_ kindconfig.Subject, left string, err error) {
 	asked := subject.Asked
 	if subject.Origin != kindconfig.OriginImages {

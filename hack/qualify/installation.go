@@ -33,8 +33,8 @@ func (i *installation) addFlags(cmd *cobra.Command) {
 		"what installs the control planes: "+strings.Join(controlplane.Installers(), " or "))
 }
 
-// check reads the values and refuses, in one line, what cannot be installed: an unknown installer, images without charts
-// for Helm, a file that is neither an IstioOperator nor Helm values, and a value that contradicts what the suite sets.
+// check reads the values and refuses, in one line, what cannot be installed: an unknown installer, images without
+// charts for Helm, a file that is neither an IstioOperator nor Helm values, and a value that contradicts what the suite sets.
 func (i *installation) check(subject kindconfig.Subject) error {
 	if i.by != "" && !slices.Contains(controlplane.Installers(), i.by) {
 		return problem.Usage(fmt.Sprintf("unknown value %q of --install", i.by), "qualify run",

@@ -182,9 +182,11 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 	return job.Directory, err
 }
 
-// cell finds the pins and the subject that the flags of a run ask for, and reads a vendor's lists. Nothing is started or
-// written.
-func (o *runOptions) cell(ctx context.Context) (*kindconfig.Versions, kindconfig.Kubernetes, kindconfig.Subject, error) {
+// cell finds the pins and the subject that the flags of a run ask for, and reads a vendor's lists. Nothing is started
+// or written.
+func (o *runOptions) cell(
+	ctx context.Context,
+) (*kindconfig.Versions, kindconfig.Kubernetes, kindconfig.Subject, error) {
 	versions, err := kindconfig.Load()
 	if err != nil {
 		return nil, kindconfig.Kubernetes{}, kindconfig.Subject{}, err
@@ -202,7 +204,8 @@ func (o *runOptions) cell(ctx context.Context) (*kindconfig.Versions, kindconfig
 }
 
 // ofNode returns the pins of the version of Kubernetes that is in a named node image; where none are pinned, only its
-// minor version and its version. An image of another minor version than --kubernetes (asked) names is an error of usage.
+// minor version and its version. An image of another minor version than --kubernetes (asked) names is an
+// error of usage.
 func ofNode(versions *kindconfig.Versions, asked, node, version string) (kindconfig.Kubernetes, error) {
 	minor := reports.Minor(version)
 	if asked != "" {
@@ -277,7 +280,8 @@ func (o *runOptions) check(subject kindconfig.Subject) error {
 	}
 	if o.namedNode() {
 		if _, err := name.ParseReference(o.nodes); err != nil {
-			return problem.Usage("malformed node image: "+err.Error(), "--nodes", "give published, built or an image's reference")
+			return problem.Usage("malformed node image: "+err.Error(), "--nodes",
+				"give published, built or an image's reference")
 		}
 	}
 	if _, err := images.NewReader(runtime.GOARCH, o.access); err != nil {
