@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"mesh-conformance/suites/internal/gateway"
 	"mesh-conformance/suites/internal/kube"
 	"mesh-conformance/suites/internal/proxy"
+	"mesh-conformance/suites/internal/session"
 )
 
 // fleet is the release of each proxy of a namespace by the workload that the proxy is of.
@@ -60,10 +62,8 @@ func proxies(namespace string) func(context.Context) (fleet, error) {
 
 // workloadOf names a pod's workload, or the Gateway that it serves.
 func workloadOf(pod *corev1.Pod) string {
-	if name := pod.Labels[gateway.NameLabel()]; name != "" {
-		return name
-	}
-	return pod.Labels["app"]
+	// The releases of an upgrade may have different names for the label.
+	return cmp.Or(pod.Labels[gateway.NameLabel()], pod.Labels[session.GatewayNameLabel], pod.Labels["app"])
 }
 
 // releaseOf is the release of Istio that a proxy's own agent belongs to.

@@ -11,6 +11,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 
 	"mesh-conformance/suites/internal/kube"
+	"mesh-conformance/suites/internal/xds/envoy"
 )
 
 // ecdsFilters masks Envoy's dump to the filters whose configuration comes by ECDS. Envoy keeps a section
@@ -18,7 +19,7 @@ import (
 const ecdsFilters = "ecds_filters"
 
 // DiscoveredFilters are the filters whose configuration came by ECDS and is in use: the full name of
-// the configuration's message by the filter's name. A filter that a listener names and that is not here
+// the configuration's message by the filter's name (envoy.FilterName). A filter that a listener names and that is not here
 // has no configuration yet.
 func (p Proxy) DiscoveredFilters(ctx context.Context) (map[string]string, error) {
 	types := map[string]string{}
@@ -45,7 +46,7 @@ func (p Proxy) DiscoveredFilters(ctx context.Context) (map[string]string, error)
 			if err := unpack(entry.GetEcdsFilter(), &config); err != nil {
 				return nil, fmt.Errorf("filters of %s: %w", p, err)
 			}
-			types[config.GetName()] = string(config.GetTypedConfig().MessageName())
+			types[envoy.FilterName(config.GetName())] = string(config.GetTypedConfig().MessageName())
 		}
 	}
 	return types, nil

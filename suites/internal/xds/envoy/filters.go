@@ -69,7 +69,7 @@ type discovered interface {
 func filtersOf[F configured](messages []F) []Filter {
 	filters := make([]Filter, 0, len(messages))
 	for _, message := range messages {
-		filter := Filter{Name: message.GetName(), Config: message.GetTypedConfig()}
+		filter := Filter{Name: FilterName(message.GetName()), Config: message.GetTypedConfig()}
 		filter.Type, _ = unwrap(filter.Config)
 		if source, ok := any(message).(discovered); ok && source.GetConfigDiscovery() != nil {
 			filter.Discovered = true
@@ -108,3 +108,12 @@ func shortTypes(urls []string) []string {
 
 // String is the filter in one line.
 func (f Filter) String() string { return fmt.Sprintf("%s (%s)", f.Name, f.Type) }
+
+// FilterName returns the name of a filter without what istiod puts before the name of a WasmPlugin, NAMESPACE.NAME: since
+// 1.21 that is "extenstions.istio.io/wasmplugin/" (pilot/pkg/model/extensions.go), before it was nothing.
+func FilterName(name string) string {
+	if _, plugin, prefixed := strings.Cut(name, "/wasmplugin/"); prefixed {
+		return plugin
+	}
+	return name
+}
