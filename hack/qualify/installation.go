@@ -34,8 +34,9 @@ func (i *installation) addFlags(cmd *cobra.Command) {
 }
 
 // check reads the values and refuses, in one line, what cannot be installed: an unknown installer, a file that is
-// neither an IstioOperator nor Helm values, and a value that contradicts what the suite sets.
-func (i *installation) check() error {
+// neither an IstioOperator nor Helm values, a value that contradicts what the suite sets, and one that the subject does
+// not have as far as that is known.
+func (i *installation) check(subject kindconfig.Subject) error {
 	if i.by != "" && !slices.Contains(controlplane.Installers(), i.by) {
 		return problem.Usage(fmt.Sprintf("unknown value %q of --install", i.by), "qualify run",
 			"give one of "+strings.Join(controlplane.Installers(), ", "))
@@ -47,7 +48,7 @@ func (i *installation) check() error {
 	if err != nil {
 		return problem.Usage("cannot read the installation values: "+err.Error(), "--values", "name a file")
 	}
-	if err := controlplane.CheckValues(content, i.valuesFile); err != nil {
+	if err := controlplane.CheckValues(content, i.valuesFile, i.by != controlplane.ByHelm && knownValues(subject)); err != nil {
 		return err
 	}
 	if i.by == controlplane.ByHelm {
@@ -57,6 +58,13 @@ func (i *installation) check() error {
 	}
 	i.values = string(content)
 	return nil
+}
+
+// knownValues reports whether a build has the Helm values of the Istio that this program is built with and no others: a
+// pinned release that is not later. A vendor's build may have values of its own.
+func knownValues(subject kindconfig.Subject) bool {
+	known, err := subject.Within("<1.21.0")
+	return err == nil && known && subject.Pinned
 }
 
 // of returns a copy of a cell that is installed so.

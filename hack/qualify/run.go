@@ -211,8 +211,8 @@ func sayTo(out io.Writer) func(format string, args ...any) {
 }
 
 // check refuses flag values that could only fail later.
-func (o *runOptions) check() error {
-	if err := o.installation.check(); err != nil {
+func (o *runOptions) check(subject kindconfig.Subject) error {
+	if err := o.installation.check(subject); err != nil {
 		return err
 	}
 	if o.procs < 1 {

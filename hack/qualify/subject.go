@@ -47,7 +47,7 @@ func addBuildFlags(f *pflag.FlagSet, o *runOptions) {
 func (o *runOptions) subject(ctx context.Context, versions *kindconfig.Versions) (kindconfig.Subject, error) {
 	subject, err := o.build(ctx, versions)
 	if err == nil {
-		err = o.check()
+		err = o.check(subject)
 	}
 	return subject, err
 }

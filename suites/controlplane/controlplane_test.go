@@ -141,9 +141,39 @@ func TestCheckValues(t *testing.T) {
 		"another kind":              {"apiVersion: v1\nkind: Pod\n", "apiVersion v1 and kind Pod"},
 		"an operator without spec":  {"kind: IstioOperator\n", "no spec"},
 		"an operator's unknown key": {"kind: IstioOperator\nspce: {}\n", `unknown field "spce"`},
-		"a mapping that is none":    {"kind: IstioOperator\nspec: {meshConfig: 1}\n", "spec.meshConfig of the IstioOperator is 1"},
+		"istiod's image":            {"pilot: {image: example.test/pilot:x}\n", "spec.values.pilot.image is example.test/pilot:x in the installation values, and the suite sets pilot"},
+		"istiod's default image":    {"pilot: {image: pilot}\n", ""},
+		"istiod's tag":              {"pilot: {tag: x}\n", "spec.values.pilot.tag is x in the installation values, and the suite sets that of the subject's images"},
+		"istiod's hub":              {"pilot: {hub: x}\n", "spec.values.pilot.hub is x"},
+		"the proxy's image":         {"global: {proxy: {image: x}}\n", "spec.values.global.proxy.image is x in the installation values, and the suite sets proxyv2"},
+		"the init container's":      {"global: {proxy_init: {image: x}}\n", "spec.values.global.proxy_init.image is x"},
+		"istio-cni's":               {"cni: {image: a, hub: b, tag: c}\n", "spec.values.cni.image is a in the installation values, and the suite sets install-cni (every control plane); likewise spec.values.cni.hub, spec.values.cni.tag"},
+		"a variant":                 {"global: {variant: distroless}\n", "spec.values.global.variant is distroless"},
+		"an image type":             {"meshConfig: {defaultConfig: {image: {imageType: debug}}}\n", "spec.meshConfig.defaultConfig.image is"},
+		"a component's tag":         {"kind: IstioOperator\nspec: {components: {pilot: {hub: a, tag: 1.2}}}\n", "spec.components.pilot.hub is a in the installation values, and the suite sets that of the subject's images (every control plane); likewise spec.components.pilot.tag"},
+		"a gateway's tag":           {"kind: IstioOperator\nspec: {components: {egressGateways: [{name: e, tag: a}]}}\n", "spec.components.egressGateways[e].tag is a"},
+		"a patched image":           {"kind: IstioOperator\nspec: {components: {pilot: {k8s: {overlays: [{kind: Deployment, name: istiod, patches: [{path: 'spec.template.spec.containers.[name:discovery].image', value: x}]}]}}}}\n", "is x in the installation values, and the suite sets that of the subject's images"},
+		"a proxy's annotation":      {"sidecarInjectorWebhook: {injectedAnnotations: {sidecar.istio.io/proxyImage: x}}\n", "proxyImage\" is x"},
+		"another package":           {"kind: IstioOperator\nspec: {installPackagePath: /x}\n", "spec.installPackagePath cannot be set"},
+		"no istiod":                 {"kind: IstioOperator\nspec: {components: {pilot: {enabled: false}}}\n", "spec.components.pilot.enabled is false"},
+		"no istiod by values":       {"pilot: {enabled: false}\n", "spec.values.pilot.enabled is false"},
+		"no base":                   {"kind: IstioOperator\nspec: {components: {base: {enabled: false}}}\n", "spec.components.base.enabled is false"},
+		"ztunnel":                   {"kind: IstioOperator\nspec: {components: {ztunnel: {enabled: true}}}\n", "spec.components.ztunnel.enabled is true"},
+		"a gateway":                 {"kind: IstioOperator\nspec: {components: {egressGateways: [{name: e, enabled: true}]}}\n", "spec.components.egressGateways[e] is enabled"},
+		"a gateway that is off":     {"kind: IstioOperator\nspec: {components: {egressGateways: [{name: e, enabled: false}]}}\n", ""},
+		"an unknown field":          {"kind: IstioOperator\nspec: {bogusField: 1}\n", "spec.bogusField is no field of an IstioOperator"},
+		"an unknown component":      {"kind: IstioOperator\nspec: {components: {nosuch: {enabled: true}}}\n", "spec.components.nosuch is no field of an IstioOperator"},
+		"an unknown k8s setting":    {"kind: IstioOperator\nspec: {components: {pilot: {k8s: {nosuch: 1}}}}\n", "spec.components.pilot.k8s.nosuch is no field"},
+		"another case":              {"kind: IstioOperator\nspec: {components: {Pilot: {enabled: true}}}\n", "spec.components.Pilot is no field"},
+		"a field's wrong type":      {"kind: IstioOperator\nspec: {components: {pilot: {enabled: maybe}}}\n", "spec.components.pilot.enabled is maybe, which is of the wrong type for an IstioOperator"},
+		"an environment as list":    {"pilot: {env: [a]}\n", `spec.values.pilot.env is ["a"], which is of the wrong type for the Helm values of Istio 1.20`},
+		"an unknown value":          {"nosuch: {a: 1}\n", ""},
+		"many settings": {"kind: IstioOperator\nspec: {components: {cni: {enabled: true, namespace: kube-system}, pilot: {enabled: true, k8s: {affinity: {nodeAffinity: {}}, " +
+			"tolerations: [{key: a, operator: Exists}], nodeSelector: {a: b}, hpaSpec: {maxReplicas: 3}, env: [{name: A, valueFrom: {fieldRef: {fieldPath: a.b}}}], " +
+			"volumes: [{name: x, emptyDir: {}}], securityContext: {runAsUser: 1}, strategy: {rollingUpdate: {maxSurge: 1}}}}}}\n", ""},
+		"a mapping that is none": {"kind: IstioOperator\nspec: {meshConfig: 1}\n", "spec.meshConfig of the IstioOperator is 1"},
 	} {
-		err := CheckValues([]byte(c.content), "values.yaml")
+		err := CheckValues([]byte(c.content), "values.yaml", false)
 		if c.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -152,6 +182,28 @@ func TestCheckValues(t *testing.T) {
 		}
 		if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want one line, a usage error with %q", name, err, c.want)
+		}
+	}
+}
+
+func TestCheckValuesOfAKnownRelease(t *testing.T) {
+	err := CheckValues([]byte("pilot: {nosuch: 1}\n"), "values.yaml", true)
+	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "spec.values.pilot.nosuch is no field of the Helm values of Istio 1.20") {
+		t.Errorf("got %v", err)
+	}
+	if err := CheckValues([]byte("pilot: {traceSampling: 5}\n"), "values.yaml", true); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEveryFileIsInstallable(t *testing.T) {
+	for _, name := range Names() {
+		content, err := parseTree(Operator(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fitsAPI(content["spec"].(tree), name, true); err != nil {
+			t.Error(err)
 		}
 	}
 }

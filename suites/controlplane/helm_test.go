@@ -98,6 +98,21 @@ func TestToHelmRefuses(t *testing.T) {
 	}
 }
 
+func TestElements(t *testing.T) {
+	for path, want := range map[string][]string{
+		"a.b":                       {"a", "b"},
+		`annotations.a\.b/c`:        {"annotations", "a.b/c"},
+		`m.[name:a.b].x\.y.z`:       {"m", "[name:a.b]", "x.y", "z"},
+		"args.[--monitoring=:1.2]":  {"args", "[--monitoring=:1.2]"},
+		`windows\path.of`:           {`windows\path`, "of"},
+		`spec.template.annotations`: {"spec", "template", "annotations"},
+	} {
+		if got := elements(path); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestPatchManifest(t *testing.T) {
 	const rendered = `---
 # Source: a comment
