@@ -58,19 +58,35 @@ func variable(spec tree, name string) any {
 func TestProxiesDecideWhatIsSwitchedOff(t *testing.T) {
 	upstream, istio := extensions(t, "upstream"), extensions(t, "istio-1.20.0")
 	noALPN := slices.DeleteFunc(slices.Clone(istio), func(name string) bool { return name == kindconfig.ExtensionALPN })
+	older, newer := kindconfig.Release{Istio: "1.19.0"}, kindconfig.Release{Istio: "1.20.1"}
 	for name, c := range map[string]struct {
 		cell    kindconfig.Cell
 		proxies Proxies
 		// exchange, alpn and telemetry say what is left as the release has it.
 		exchange, alpn, telemetry bool
 	}{
-		"upstream's Envoy":                  {kindconfig.Cell{ProxyExtensions: upstream}, SubjectProxies, false, false, false},
-		"Istio's proxy":                     {kindconfig.Cell{ProxyExtensions: istio}, SubjectProxies, true, true, true},
-		"Istio's proxy without istio.alpn":  {kindconfig.Cell{ProxyExtensions: noALPN}, SubjectProxies, true, false, true},
-		"a proxy that was not read":         {kindconfig.Cell{}, SubjectProxies, false, false, false},
-		"a control plane without proxies":   {kindconfig.Cell{ProxyExtensions: upstream}, NoProxies, true, true, true},
-		"an upgrade from upstream's Envoy":  {kindconfig.Cell{ProxyExtensions: istio, BeforeExtensions: upstream, AfterExtensions: istio}, AllProxies, false, false, false},
-		"an upgrade among Istio's proxies":  {kindconfig.Cell{ProxyExtensions: istio, BeforeExtensions: istio, AfterExtensions: istio}, AllProxies, true, true, true},
+		"upstream's Envoy":                 {kindconfig.Cell{ProxyExtensions: upstream}, SubjectProxies, false, false, false},
+		"Istio's proxy":                    {kindconfig.Cell{ProxyExtensions: istio}, SubjectProxies, true, true, true},
+		"Istio's proxy without istio.alpn": {kindconfig.Cell{ProxyExtensions: noALPN}, SubjectProxies, true, false, true},
+		"a proxy that was not read":        {kindconfig.Cell{}, SubjectProxies, false, false, false},
+		"a control plane without proxies":  {kindconfig.Cell{ProxyExtensions: upstream}, NoProxies, true, true, true},
+		"an upgrade from upstream's Envoy": {
+			kindconfig.Cell{ProxyExtensions: istio, Before: older, BeforeExtensions: upstream, After: newer, AfterExtensions: istio},
+			AllProxies, false, false, false,
+		},
+		"an upgrade among Istio's proxies": {
+			kindconfig.Cell{ProxyExtensions: istio, Before: older, BeforeExtensions: istio, After: newer, AfterExtensions: istio},
+			AllProxies, true, true, true,
+		},
+		"no release after": {
+			kindconfig.Cell{ProxyExtensions: istio, Before: older, BeforeExtensions: istio}, AllProxies, true, true, true,
+		},
+		"no release before": {
+			kindconfig.Cell{ProxyExtensions: istio, After: newer, AfterExtensions: istio}, AllProxies, true, true, true,
+		},
+		"a release after that was not read": {
+			kindconfig.Cell{ProxyExtensions: istio, Before: older, BeforeExtensions: istio, After: newer}, AllProxies, false, false, false,
+		},
 		"the subject beside another's flaw": {kindconfig.Cell{ProxyExtensions: istio, BeforeExtensions: upstream}, SubjectProxies, true, true, true},
 	} {
 		spec := composed(t, "dataplane", "", c.cell, c.proxies)
