@@ -111,7 +111,7 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if err != nil {
 		return causeOf(first, err)
 	}
-	if subject, err = builder.Subject(first, subject); err != nil {
+	if subject, err = s.locate(first, builder); err != nil {
 		return causeOf(first, err)
 	}
 	build := func(ctx context.Context, kubernetes kindconfig.Kubernetes) (*kindconfig.Cell, error) {
