@@ -1,6 +1,9 @@
 package kindconfig
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Extensions that Istio builds into its Envoy and that upstream's lacks, by the names that Envoy lists them under
 // (istio/proxy 1.20: bazel target //:envoy).
@@ -21,6 +24,12 @@ func IstioExtensions() []string {
 		ExtensionALPN, ExtensionAuthn, ExtensionHTTPStats, ExtensionTCPStats, ExtensionPeerMetadata,
 		ExtensionMetadataExchange, ExtensionUpstreamMetadataExchange, ExtensionWorkloadDiscovery,
 	}
+}
+
+// extensionName reports whether an Envoy may list a name among its extensions: Envoy's own begin with envoy., and those of
+// Istio are known.
+func extensionName(name string) bool {
+	return strings.HasPrefix(name, "envoy.") && name != "envoy." || slices.Contains(IstioExtensions(), name)
 }
 
 // Flavours of a proxy.

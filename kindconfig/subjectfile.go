@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
-	node "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/hack/problem"
@@ -55,6 +54,9 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 	if err != nil {
 		return SubjectFile{}, problem.Usage("cannot read the subject file: "+err.Error(), flag, "name a YAML file")
 	}
+	if err := OneDocument(content); err != nil {
+		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+	}
 	var version struct {
 		Schema *int `json:"schema"`
 	}
@@ -82,22 +84,6 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 		}
 	}
 	return file, nil
-}
-
-// asWritten quotes numbers, because a version without quotes would be one: 1.20 is 1.2. The schema is a number.
-func asWritten(content []byte) ([]byte, error) {
-	var document node.Node
-	if err := node.Unmarshal(content, &document); err != nil {
-		return nil, err
-	}
-	for _, root := range document.Content {
-		for i := 1; i < len(root.Content); i += 2 {
-			if value := root.Content[i]; root.Content[i-1].Value != "schema" && (value.Tag == "!!float" || value.Tag == "!!int") {
-				value.Tag, value.Style = "!!str", node.DoubleQuotedStyle
-			}
-		}
-	}
-	return node.Marshal(&document)
 }
 
 // Save writes the file, so that LoadSubjectFile reads it.

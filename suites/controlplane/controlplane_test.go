@@ -153,6 +153,7 @@ func TestCheckValues(t *testing.T) {
 		"no YAML":                   {"a: [\n", "not YAML"},
 		"a list":                    {"- a\n", "not YAML with one mapping"},
 		"a key twice":               {"a: 1\na: 2\n", "not YAML"},
+		"two documents":             {"pilot: {traceSampling: 5}\n---\npilot: {env: {A: b}}\n", "more than one YAML document"},
 		"nothing":                   {"# nothing\n", "are empty"},
 		"another kind":              {"apiVersion: v1\nkind: Pod\n", "apiVersion v1 and kind Pod"},
 		"an operator without spec":  {"kind: IstioOperator\n", "no spec"},

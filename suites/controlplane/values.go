@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
 )
 
 // equivalents are the settings that an IstioOperator has a field for and Helm's values another.
@@ -86,6 +87,9 @@ const operatorKind = "IstioOperator"
 // ParseValues reads installation values: an IstioOperator, told by its kind, or Helm values of the istiod chart.
 // where is the file for messages. Anything else is an error of usage in one line.
 func ParseValues(content []byte, where string) (*Values, error) {
+	if err := kindconfig.OneDocument(content); err != nil {
+		return nil, problem.Usage("the installation values are malformed: "+err.Error(), where, "keep one document")
+	}
 	decoded, err := parseTree(content)
 	if err != nil {
 		reason, _, _ := strings.Cut(err.Error(), "\n")

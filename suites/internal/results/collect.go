@@ -247,7 +247,7 @@ func repairOf(defect *kindconfig.KnownDefect, holds bool, subject kindconfig.Sub
 	switch {
 	case holds:
 		return reports.RepairedHere
-	case defect != nil && (defect.FixedBefore(subject) != "" || defect.LastBefore(subject) != ""):
+	case defect != nil && defect.EndsBefore(subject):
 		return reports.RepairedSince
 	}
 	return ""
