@@ -36,6 +36,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		subject := job.Cell.Subject
 		r.Subject = &subject
 	}
+	r.Installation = reports.InstallationOf(job)
 	for _, image := range job.Cell.Images {
 		r.Images = append(r.Images, reports.Image{
 			Name: image.Name, Reference: image.Reference, Digest: image.Digest,
