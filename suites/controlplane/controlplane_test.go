@@ -165,6 +165,8 @@ func TestCheckValues(t *testing.T) {
 		"the proxy's image":         {"global: {proxy: {image: x}}\n", "spec.values.global.proxy.image is x in the installation values, and the suite sets proxyv2"},
 		"the init container's":      {"global: {proxy_init: {image: x}}\n", "spec.values.global.proxy_init.image is x"},
 		"istio-cni's":               {"cni: {image: a, hub: b, tag: c}\n", "spec.values.cni.image is a in the installation values, and the suite sets install-cni (every control plane); likewise spec.values.cni.hub, spec.values.cni.tag"},
+		"a pull policy":             {"cni: {pullPolicy: Always}\n", "spec.values.cni.pullPolicy is Always in the installation values, and the suite sets Never"},
+		"a selector named image":    {"pilot: {nodeSelector: {image: ubuntu}, podLabels: {tag: a}}\n", ""},
 		"a variant":                 {"global: {variant: distroless}\n", "spec.values.global.variant is distroless"},
 		"an image type":             {"meshConfig: {defaultConfig: {image: {imageType: debug}}}\n", "spec.meshConfig.defaultConfig.image is"},
 		"a component's tag":         {"kind: IstioOperator\nspec: {components: {pilot: {hub: a, tag: 1.2}}}\n", "spec.components.pilot.hub is a in the installation values, and the suite sets that of the subject's images (every control plane); likewise spec.components.pilot.tag"},

@@ -168,6 +168,9 @@ var reserved = []setting{
 	{"values.global.imagePullPolicy", "Never"},
 	{"namespace", namespace},
 	{"components.pilot.namespace", namespace},
+	{"components.pilot.k8s.imagePullPolicy", "Never"},
+	{"components.cni.k8s.imagePullPolicy", "Never"},
+	{"values.cni.pullPolicy", "Never"},
 	{"values.global.proxy.image", "proxyv2"},
 	{"values.global.proxy_init.image", "proxyv2"},
 	{"values.pilot.image", "pilot"},
@@ -177,6 +180,9 @@ var reserved = []setting{
 
 // imageKeys are the keys, at any place below components and values, that choose an image.
 var imageKeys = []string{"hub", "tag", "image", "variant"}
+
+// freeKeys are the keys of mappings whose keys mean nothing to Istio's charts.
+var freeKeys = []string{"env", "label", "nodeSelector", "podAnnotations", "podLabels", "serviceAnnotations"}
 
 // proxyImage is the annotation that chooses the image of an injected proxy.
 const proxyImage = "sidecar.istio.io/proxyImage"
@@ -194,6 +200,7 @@ func chosenImages(path string, value any) []Conflict {
 			switch _, below := of[key].(tree); {
 			case key == proxyImage || slices.Contains(imageKeys, key) && !below && of[key] != nil && shown(of[key]) != "":
 				choose(at, of[key])
+			case slices.Contains(freeKeys, key):
 			// A patch says in its path what it sets.
 			case key == "path" && of["value"] != nil:
 				if parts := elements(shown(of[key])); parts[len(parts)-1] == "image" {
