@@ -304,15 +304,19 @@ func ParseExemptions(content []byte, file string, vendors bool) ([]Exemption, er
 					e.Spec, asked), file, "name one like 1.25")
 			}
 			if !slices.Contains(versions.KubernetesMinors(), asked) {
-				return nil, problem.Usage(fmt.Sprintf("the entry for %q names Kubernetes %s, which is not pinned", e.Spec, asked), file,
-					"pinned are "+strings.Join(versions.KubernetesMinors(), ", "))
+				return nil, problem.Usage(fmt.Sprintf("the entry for %q names Kubernetes %s, which is not pinned",
+					e.Spec, asked), file, "pinned are "+strings.Join(versions.KubernetesMinors(), ", "))
 			}
 		}
 		for _, name := range e.Extensions {
+			if meant := mistyped(name); meant != "" {
+				return nil, problem.Usage(fmt.Sprintf("the entry for %q names the extension %q, and every cell would be exempt",
+					e.Spec, name), file, "did you mean "+meant+"?")
+			}
 			if !extensionName(name) {
-				return nil, problem.Usage(fmt.Sprintf("the entry for %q names the extension %q, which neither Envoy nor Istio has, so that "+
-					"every cell would be exempt", e.Spec, name), file,
-					"name one as /server_info of Envoy lists it, envoy.… or one of "+strings.Join(IstioExtensions(), ", "))
+				return nil, problem.Usage(fmt.Sprintf("the entry for %q names the extension %q, which neither Envoy nor Istio "+
+					"has, so that every cell would be exempt", e.Spec, name), file,
+					"name one that /server_info lists: envoy.… or one of "+strings.Join(IstioExtensions(), ", "))
 			}
 		}
 		if vendors {
@@ -322,8 +326,8 @@ func ParseExemptions(content []byte, file string, vendors bool) ([]Exemption, er
 	return list, nil
 }
 
-// decode reads one YAML document without unknown fields, and numbers as they are written. An empty file is an error where
-// it is a vendor's.
+// decode reads one YAML document without unknown fields, and numbers as they are written. An empty file of a vendor is an
+// error.
 func decode[T any](content []byte, file string, vendors bool, into *[]T) error {
 	err := OneDocument(content)
 	if err == nil {

@@ -104,10 +104,12 @@ func TestParseExemptions(t *testing.T) {
 		"without a condition":     {"- {spec: a/b, reason: r, link: l}\n", false, "what it holds for"},
 		"by Kubernetes as number": {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25]}\n", false, ""},
 		"an extension of Envoy":   {"- {spec: a/b, reason: r, link: l, extensions: [envoy.filters.http.lua]}\n", false, ""},
-		"an unknown extension":    {"- {spec: a/b, reason: r, link: l, extensions: [no.such]}\n", false, `names the extension "no.such"`},
-		"an unknown Kubernetes":   {"- {spec: a/b, reason: r, link: l, kubernetes: ['9.99']}\n", false, "Kubernetes 9.99, which is not pinned"},
-		"patch release":           {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25.4]}\n", false, "1.25.4"},
-		"empty extension":         {"- {spec: a/b, reason: r, link: l, extensions: ['']}\n", false, `names the extension ""`},
+		"an extension of Istio, mistyped": {"- {spec: a/b, reason: r, link: l, extensions: [envoy.filters.network.metadata_exchnge]}\n", false,
+			"did you mean envoy.filters.network.metadata_exchange?"},
+		"an unknown extension":  {"- {spec: a/b, reason: r, link: l, extensions: [no.such]}\n", false, `names the extension "no.such"`},
+		"an unknown Kubernetes": {"- {spec: a/b, reason: r, link: l, kubernetes: ['9.99']}\n", false, "Kubernetes 9.99, which is not pinned"},
+		"patch release":         {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25.4]}\n", false, "1.25.4"},
+		"empty extension":       {"- {spec: a/b, reason: r, link: l, extensions: ['']}\n", false, `names the extension ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseExemptions([]byte(c.content), "some.yaml", c.vendors)

@@ -55,13 +55,13 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 		return SubjectFile{}, problem.Usage("cannot read the subject file: "+err.Error(), flag, "name a YAML file")
 	}
 	if err := OneDocument(content); err != nil {
-		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
 	}
 	var version struct {
 		Schema *int `json:"schema"`
 	}
 	if err := yaml.Unmarshal(content, &version); err != nil {
-		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
 	}
 	switch {
 	case version.Schema == nil:
@@ -72,11 +72,11 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 			*version.Schema, SubjectSchema), path, "use a program of the file's schema, or write the file anew")
 	}
 	if content, err = asWritten(content); err != nil {
-		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
 	}
 	var file SubjectFile
 	if err := yaml.UnmarshalStrict(content, &file); err != nil {
-		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
 	}
 	for _, named := range []*string{&file.Source, &file.Istioctl, &file.Charts} {
 		if *named != "" && !filepath.IsAbs(*named) {

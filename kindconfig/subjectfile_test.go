@@ -69,6 +69,18 @@ func TestSubjectFileIsOneDocument(t *testing.T) {
 	}
 }
 
+func TestMalformedSubjectFileTakesOneLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "subject.yaml")
+	for _, content := range []string{"schema: 1\nistio: 1.20.0\nistio: 1.20.1\n", "schema: 1\nistio: [1.20.0]\n", "a: [\n"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadSubjectFile(path); problem.ExitCode(err) != problem.ExitUsage || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
 func TestLocated(t *testing.T) {
 	v := pinning("1.19.0", "1.20.0", "1.20.1")
 	for name, c := range map[string]struct {

@@ -48,7 +48,8 @@ func (i *installation) check(subject kindconfig.Subject) error {
 	if err != nil {
 		return problem.Usage("cannot read the installation values: "+err.Error(), "--values", "name a file")
 	}
-	if err := controlplane.CheckValues(content, i.valuesFile, i.by != controlplane.ByHelm && knownValues(subject)); err != nil {
+	known := i.by != controlplane.ByHelm && knownValues(subject)
+	if err := controlplane.CheckValues(content, i.valuesFile, known); err != nil {
 		return err
 	}
 	if i.by == controlplane.ByHelm {

@@ -182,7 +182,8 @@ func fitsAPI(spec tree, where string, strictValues bool) error {
 			at = join(at, key)
 		}
 		if !typed {
-			return problem.Usage(fmt.Sprintf("%s is %s, which is of the wrong type for %s", at, shown(value), what), where, "correct it")
+			return problem.Usage(fmt.Sprintf("%s is %s, which is of the wrong type for %s", at, shown(value), what),
+				where, "correct it")
 		}
 		return problem.Usage(fmt.Sprintf("%s is no field of %s", at, what), where, "take it out of the file")
 	}
@@ -206,21 +207,25 @@ var wholly = map[string]string{
 	"defaultRevision":    "the suite chooses the default revision",
 }
 
+// switched has the components without which the suite cannot run, and those that it cannot carry.
+var switched = map[string]bool{
+	"components.base.enabled": true, "components.pilot.enabled": true, "components.ztunnel.enabled": false,
+	"components.istiodRemote.enabled": false, "values.pilot.enabled": true, "values.istiodRemote.enabled": false,
+	"values.global.externalIstiod": false,
+}
+
 // installable returns an error of usage for a spec that the suite cannot install. spec is canonical.
 func installable(spec tree, where string) error {
 	for _, field := range slices.Sorted(maps.Keys(wholly)) {
 		if _, set := spec[field]; set {
-			return problem.Usage(fmt.Sprintf("spec.%s cannot be set: %s", field, wholly[field]), where, "take it out of the file")
+			return problem.Usage(fmt.Sprintf("spec.%s cannot be set: %s", field, wholly[field]), where,
+				"take it out of the file")
 		}
 	}
-	for path, needed := range map[string]bool{
-		"components.base.enabled": true, "components.pilot.enabled": true, "components.ztunnel.enabled": false,
-		"components.istiodRemote.enabled": false, "values.pilot.enabled": true, "values.istiodRemote.enabled": false,
-		"values.global.externalIstiod": false,
-	} {
-		if value, set := at(spec, split(path)...); set && value != nil && value != needed {
-			return problem.Usage(fmt.Sprintf("spec.%s is %s, and the suite can install only with %v", path, shown(value), needed),
-				where, "take it out of the file")
+	for _, path := range slices.Sorted(maps.Keys(switched)) {
+		if value, set := at(spec, split(path)...); set && value != nil && value != switched[path] {
+			return problem.Usage(fmt.Sprintf("spec.%s is %s, and the suite can install only with %v", path, shown(value),
+				switched[path]), where, "take it out of the file")
 		}
 	}
 	for _, kind := range []string{"ingressGateways", "egressGateways"} {
@@ -228,8 +233,8 @@ func installable(spec tree, where string) error {
 		gateways, _ := list.([]any)
 		for _, gateway := range gateways {
 			if of, _ := gateway.(tree); of["enabled"] == true {
-				return problem.Usage(fmt.Sprintf("spec.components.%s[%s] is enabled, and the suite deploys no gateways but those of its specs",
-					kind, nameOf(gateway)), where, "take it out of the file")
+				return problem.Usage(fmt.Sprintf("spec.components.%s[%s] is enabled, and the suite deploys no gateways but those "+
+					"of its specs", kind, nameOf(gateway)), where, "take it out of the file")
 			}
 		}
 	}

@@ -191,14 +191,16 @@ const proxyImage = "sidecar.istio.io/proxyImage"
 func chosenImages(path string, value any) []Conflict {
 	var found []Conflict
 	choose := func(at string, value any) {
-		found = append(found, Conflict{Path: at, Theirs: shown(value), Ours: "that of the subject's images", Plane: "every control plane"})
+		found = append(found, Conflict{
+			Path: at, Theirs: shown(value), Ours: "that of the subject's images", Plane: "every control plane",
+		})
 	}
 	switch of := value.(type) {
 	case tree:
 		for _, key := range slices.Sorted(maps.Keys(of)) {
 			at := join(path, key)
 			switch _, below := of[key].(tree); {
-			case key == proxyImage || slices.Contains(imageKeys, key) && !below && of[key] != nil && shown(of[key]) != "":
+			case key == proxyImage, slices.Contains(imageKeys, key) && !below && text(of[key]) != "":
 				choose(at, of[key])
 			case slices.Contains(freeKeys, key):
 			// A patch says in its path what it sets.
