@@ -186,6 +186,8 @@ func TestCheckValues(t *testing.T) {
 		"another case":              {"kind: IstioOperator\nspec: {components: {Pilot: {enabled: true}}}\n", "spec.components.Pilot is no field"},
 		"a field's wrong type":      {"kind: IstioOperator\nspec: {components: {pilot: {enabled: maybe}}}\n", "spec.components.pilot.enabled is maybe, which is of the wrong type for an IstioOperator"},
 		"an environment as list":    {"pilot: {env: [a]}\n", `spec.values.pilot.env is ["a"], which is of the wrong type for the Helm values of Istio 1.20`},
+		"a duration":                {"pilot: {keepaliveMaxServerConnectionAge: 30m, rollingMaxUnavailable: 25%}\n", ""},
+		"no duration":               {"pilot: {keepaliveMaxServerConnectionAge: soon}\n", "keepaliveMaxServerConnectionAge is soon, which is of the wrong type"},
 		"an unknown value":          {"nosuch: {a: 1}\n", ""},
 		"many settings": {"kind: IstioOperator\nspec: {components: {cni: {enabled: true, namespace: kube-system}, pilot: {enabled: true, k8s: {affinity: {nodeAffinity: {}}, " +
 			"tolerations: [{key: a, operator: Exists}], nodeSelector: {a: b}, hpaSpec: {maxReplicas: 3}, env: [{name: A, valueFrom: {fieldRef: {fieldPath: a.b}}}], " +

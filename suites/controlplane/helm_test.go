@@ -159,6 +159,41 @@ func realCharts(t *testing.T) string {
 	return charts
 }
 
+func TestTheReleasesOwnValuesAndProfilesFit(t *testing.T) {
+	charts := realCharts(t)
+	for _, chart := range []string{"base", "istio-cni", "istio-control/istio-discovery"} {
+		content, err := os.ReadFile(filepath.Join(charts, chart, "values.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defaults, err := parseTree(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fitsAPI(tree{"values": defaults}, chart, false); err != nil {
+			t.Error(err)
+		}
+	}
+	profiles, err := filepath.Glob(filepath.Join(filepath.Dir(charts), "profiles", "*.yaml"))
+	if err != nil || len(profiles) == 0 {
+		t.Fatalf("profiles %q, %v", profiles, err)
+	}
+	for _, profile := range profiles {
+		content, err := os.ReadFile(profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := parseTree(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec, _ := decoded["spec"].(tree)
+		if err := fitsAPI(spec, profile, true); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestProfilesAreBesideTheCharts(t *testing.T) {
 	charts := realCharts(t)
 	if _, err := ToHelm(Operator("openshift"), ProfileBeside(charts)); err != nil {

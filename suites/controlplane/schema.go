@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 	values "istio.io/istio/operator/pkg/apis/istio/v1alpha1"
 	core "k8s.io/api/core/v1"
 	strictjson "sigs.k8s.io/json"
@@ -113,12 +117,41 @@ func decodeOperator(spec tree) (known, typed bool) {
 
 // decodeValues compares Helm values with those of Istio 1.20.
 func decodeValues(of tree) (known, typed bool) {
-	content, err := asJSON(of)
+	content, err := asJSON(inProtoJSON(of, (&values.Values{}).ProtoReflect().Descriptor()))
 	if err != nil {
 		return false, false
 	}
 	typed = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(content, &values.Values{}) == nil
 	return !typed || protojson.Unmarshal(content, &values.Values{}) == nil, typed
+}
+
+// inProtoJSON returns Helm values as protojson reads them. Istio's own decoder takes durations in any unit, 30m, and
+// whole numbers or strings, 25%, where Kubernetes does.
+func inProtoJSON(of tree, message protoreflect.MessageDescriptor) tree {
+	made := maps.Clone(of)
+	for key, value := range of {
+		field := message.Fields().ByJSONName(key)
+		if field == nil || field.Message() == nil || field.IsList() || field.IsMap() {
+			continue
+		}
+		switch name := field.Message().FullName(); {
+		case name == (&durationpb.Duration{}).ProtoReflect().Descriptor().FullName():
+			said, _ := value.(string)
+			if length, err := time.ParseDuration(said); err == nil {
+				made[key] = strconv.FormatFloat(length.Seconds(), 'f', -1, 64) + "s"
+			}
+		case name == (&values.IntOrString{}).ProtoReflect().Descriptor().FullName():
+			switch value.(type) {
+			case string, int64:
+				delete(made, key)
+			}
+		default:
+			if below, ok := value.(tree); ok {
+				made[key] = inProtoJSON(below, field.Message())
+			}
+		}
+	}
+	return made
 }
 
 func asJSON(of tree) ([]byte, error) {
