@@ -188,7 +188,14 @@ func TestCheckValues(t *testing.T) {
 		"an environment as list":    {"pilot: {env: [a]}\n", `spec.values.pilot.env is ["a"], which is of the wrong type for the Helm values of Istio 1.20`},
 		"a duration":                {"pilot: {keepaliveMaxServerConnectionAge: 30m, rollingMaxUnavailable: 25%}\n", ""},
 		"no duration":               {"pilot: {keepaliveMaxServerConnectionAge: soon}\n", "keepaliveMaxServerConnectionAge is soon, which is of the wrong type"},
-		"an unknown value":          {"nosuch: {a: 1}\n", ""},
+		"a wrong type of the mesh":  {"meshConfig: {accessLogFile: 1}\n", "spec.values.meshConfig.accessLogFile is 1, which is of the wrong type for the MeshConfig of Istio 1.20"},
+		"a wrong type for proxies":  {"kind: IstioOperator\nspec: {meshConfig: {defaultConfig: {proxyMetadata: {A: true}}}}\n", "spec.meshConfig.defaultConfig.proxyMetadata.A is true, which is of the wrong type"},
+		"an unknown mesh setting":   {"meshConfig: {nosuch: 1}\n", ""},
+		"settings of the mesh": {"meshConfig: {accessLogEncoding: JSON, outboundTrafficPolicy: {mode: REGISTRY_ONLY}, enableTracing: true, rootNamespace: a, " +
+			"dnsRefreshRate: 5m, localityLbSetting: {enabled: true}, serviceSettings: [{settings: {clusterLocal: true}, hosts: [a]}], " +
+			"extensionProviders: [{name: x, envoyExtAuthzHttp: {service: a.b, port: 80, timeout: 10m}}, {name: o, opentelemetry: {service: a, port: 1}}], " +
+			"defaultConfig: {drainDuration: 5m, holdApplicationUntilProxyStarts: true, tracing: {sampling: 10, zipkin: {address: 'z:1'}}}}\n", ""},
+		"an unknown value": {"nosuch: {a: 1}\n", ""},
 		"many settings": {"kind: IstioOperator\nspec: {components: {cni: {enabled: true, namespace: kube-system}, pilot: {enabled: true, k8s: {affinity: {nodeAffinity: {}}, " +
 			"tolerations: [{key: a, operator: Exists}], nodeSelector: {a: b}, hpaSpec: {maxReplicas: 3}, env: [{name: A, valueFrom: {fieldRef: {fieldPath: a.b}}}], " +
 			"volumes: [{name: x, emptyDir: {}}], securityContext: {runAsUser: 1}, strategy: {rollingUpdate: {maxSurge: 1}}}}}}\n", ""},
@@ -210,6 +217,10 @@ func TestCheckValues(t *testing.T) {
 func TestCheckValuesOfAKnownRelease(t *testing.T) {
 	err := CheckValues([]byte("pilot: {nosuch: 1}\n"), "values.yaml", true)
 	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "spec.values.pilot.nosuch is no field of the Helm values of Istio 1.20") {
+		t.Errorf("got %v", err)
+	}
+	err = CheckValues([]byte("meshConfig: {nosuch: 1}\n"), "values.yaml", true)
+	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "meshConfig.nosuch is no field of the MeshConfig") {
 		t.Errorf("got %v", err)
 	}
 	if err := CheckValues([]byte("pilot: {traceSampling: 5}\n"), "values.yaml", true); err != nil {

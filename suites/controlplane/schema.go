@@ -125,33 +125,53 @@ func decodeValues(of tree) (known, typed bool) {
 	return !typed || protojson.Unmarshal(content, &values.Values{}) == nil, typed
 }
 
-// inProtoJSON returns Helm values as protojson reads them. Istio's own decoder takes durations in any unit, 30m, and
-// whole numbers or strings, 25%, where Kubernetes does.
+// inProtoJSON returns settings as protojson reads them. Istio's own decoder takes durations in any unit, 30m, and whole
+// numbers or strings, 25%, where Kubernetes does.
 func inProtoJSON(of tree, message protoreflect.MessageDescriptor) tree {
 	made := maps.Clone(of)
 	for key, value := range of {
 		field := message.Fields().ByJSONName(key)
-		if field == nil || field.Message() == nil || field.IsList() || field.IsMap() {
+		if field == nil {
+			field = message.Fields().ByName(protoreflect.Name(key))
+		}
+		if field == nil || field.Message() == nil || field.IsMap() {
 			continue
 		}
-		switch name := field.Message().FullName(); {
-		case name == (&durationpb.Duration{}).ProtoReflect().Descriptor().FullName():
-			said, _ := value.(string)
-			if length, err := time.ParseDuration(said); err == nil {
-				made[key] = strconv.FormatFloat(length.Seconds(), 'f', -1, 64) + "s"
+		if list, ok := value.([]any); ok && field.IsList() {
+			elements := make([]any, len(list))
+			for i, element := range list {
+				elements[i] = fieldInProtoJSON(element, field.Message())
 			}
-		case name == (&values.IntOrString{}).ProtoReflect().Descriptor().FullName():
-			switch value.(type) {
-			case string, int64:
-				delete(made, key)
-			}
-		default:
-			if below, ok := value.(tree); ok {
-				made[key] = inProtoJSON(below, field.Message())
-			}
+			made[key] = elements
+			continue
+		}
+		if made[key] = fieldInProtoJSON(value, field.Message()); made[key] == nil {
+			delete(made, key)
 		}
 	}
 	return made
+}
+
+// fieldInProtoJSON is inProtoJSON of one value of a message's type; nil where the value is good and protojson would not
+// read it.
+func fieldInProtoJSON(value any, message protoreflect.MessageDescriptor) any {
+	switch name := message.FullName(); name {
+	case (&durationpb.Duration{}).ProtoReflect().Descriptor().FullName():
+		said, _ := value.(string)
+		if length, err := time.ParseDuration(said); err == nil {
+			return strconv.FormatFloat(length.Seconds(), 'f', -1, 64) + "s"
+		}
+	case (&values.IntOrString{}).ProtoReflect().Descriptor().FullName():
+		switch value.(type) {
+		case string, int64:
+			return nil
+		}
+	default:
+		if below, ok := value.(tree); ok && !strings.HasPrefix(string(name), "google.protobuf.") {
+			return inProtoJSON(below, message)
+		}
+	}
+	return value
 }
 
 func asJSON(of tree) ([]byte, error) {
@@ -206,8 +226,8 @@ func nested(value any, path ...string) tree {
 }
 
 // fitsAPI returns an error of usage for a spec with a field that the IstioOperator API lacks, or with a value of another
-// type than the field's. strictValues refuses Helm values that Istio 1.20 lacks, too: a later release or a vendor's may
-// have them.
+// type than the field's. strictValues refuses Helm values and settings of the mesh that Istio 1.20 lacks, too: a later
+// release or a vendor's may have them.
 func fitsAPI(spec tree, where string, strictValues bool) error {
 	say := func(prefix string, path []string, value any, typed bool, what string) error {
 		at := "spec"
@@ -222,6 +242,14 @@ func fitsAPI(spec tree, where string, strictValues bool) error {
 	}
 	if path, value, typed := misfit(spec, decodeOperator, true); path != nil {
 		return say("", path, value, typed, "an IstioOperator")
+	}
+	for _, path := range []string{"meshConfig", "values.meshConfig"} {
+		settings, _ := at(spec, split(path)...)
+		if own, ok := settings.(tree); ok {
+			if below, value, typed := misfit(own, decodeMesh, strictValues); below != nil {
+				return say(path, below, value, typed, "the MeshConfig of Istio 1.20")
+			}
+		}
 	}
 	if own, ok := spec["values"].(tree); ok {
 		if path, value, typed := misfit(own, decodeValues, strictValues); path != nil {
