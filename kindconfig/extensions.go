@@ -1,6 +1,11 @@
 package kindconfig
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
 
 // Extensions that Istio builds into its Envoy and that upstream's lacks, by the names that Envoy lists them under
 // (istio/proxy 1.20: bazel target //:envoy).
@@ -21,6 +26,23 @@ func IstioExtensions() []string {
 		ExtensionALPN, ExtensionAuthn, ExtensionHTTPStats, ExtensionTCPStats, ExtensionPeerMetadata,
 		ExtensionMetadataExchange, ExtensionUpstreamMetadataExchange, ExtensionWorkloadDiscovery,
 	}
+}
+
+// extensionName reports whether an Envoy may list a name among its extensions: Envoy's own begin with envoy., and those
+// of Istio are known.
+func extensionName(name string) bool {
+	return strings.HasPrefix(name, "envoy.") && name != "envoy." || slices.Contains(IstioExtensions(), name)
+}
+
+// mistyped returns the extension of Istio that a name is nearly: a proxy lacks an extension of a mistyped name. It is
+// empty for every other name.
+func mistyped(name string) string {
+	for _, own := range IstioExtensions() {
+		if distance := levenshtein.ComputeDistance(name, own); distance > 0 && distance <= 2 {
+			return own
+		}
+	}
+	return ""
 }
 
 // Flavours of a proxy.

@@ -89,6 +89,48 @@ func (d KnownDefect) Holds(s Subject) bool {
 	return err == nil && within
 }
 
+// EndsBefore reports whether a build is outside of the entry's range and newer than a release of it: the defect was
+// repaired since.
+func (d KnownDefect) EndsBefore(s Subject) bool {
+	placed, err := s.Placed()
+	if err != nil || d.Holds(s) {
+		return false
+	}
+	return slices.ContainsFunc(sample(d.Affected), placed.GreaterThan)
+}
+
+// sample lists releases of a range, at least one where the range has any: those that it names and their neighbours. A
+// range that names no release stands for the oldest.
+func sample(ranges string) []*semver.Version {
+	constraint, err := semver.NewConstraint(ranges)
+	if err != nil {
+		return nil
+	}
+	oldest, last := semver.New(0, 0, 0, "", ""), uint64(1<<31)
+	named := releaseNamed.FindAllString(ranges, -1)
+	if len(named) == 0 {
+		return []*semver.Version{oldest}
+	}
+	candidates := []*semver.Version{oldest}
+	for _, name := range named {
+		release, err := semver.NewVersion(name)
+		if err != nil {
+			continue
+		}
+		patch, minor, major := release.IncPatch(), release.IncMinor(), release.IncMajor()
+		candidates = append(candidates, release, &patch, &minor, &major)
+		switch {
+		case release.Patch() > 0:
+			candidates = append(candidates, semver.New(release.Major(), release.Minor(), release.Patch()-1, "", ""))
+		case release.Minor() > 0:
+			candidates = append(candidates, semver.New(release.Major(), release.Minor()-1, last, "", ""))
+		case release.Major() > 0:
+			candidates = append(candidates, semver.New(release.Major()-1, last, 0, "", ""))
+		}
+	}
+	return slices.DeleteFunc(candidates, func(release *semver.Version) bool { return !constraint.Check(release) })
+}
+
 // LastBefore returns the newest release named in the entry's range that has the defect and is older than the build:
 // the defect was repaired since that release. It is empty where the build is older than the range.
 func (d KnownDefect) LastBefore(s Subject) string {
@@ -170,14 +212,13 @@ func (e Exemption) Holds(cell *Cell) bool {
 var (
 	minorVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 	releaseNamed = regexp.MustCompile(`[0-9]+\.[0-9]+(?:\.[0-9]+)?`)
-	nextDocument = regexp.MustCompile(`(?m)^---\s*$`)
 )
 
 // ParseKnownDefects decodes a list of known defects strictly. file names it in errors. Every entry of it needs a spec,
 // a reason, a range, a severity and a message, one of the suite's own list also a link. Errors are those of usage.
 func ParseKnownDefects(content []byte, file string, vendors bool) ([]KnownDefect, error) {
 	var list []KnownDefect
-	if err := decode(content, file, &list); err != nil {
+	if err := decode(content, file, vendors, &list); err != nil {
 		return nil, err
 	}
 	for i := range list {
@@ -204,6 +245,12 @@ func (d KnownDefect) check() error {
 	if err != nil {
 		return fmt.Errorf("has the malformed range %q: %w", d.Affected, err)
 	}
+	for _, part := range strings.Split(d.Affected, "||") {
+		if len(sample(part)) == 0 {
+			return fmt.Errorf("has the range %q, which no release can be in", strings.TrimSpace(part))
+		}
+	}
+	within := sample(d.Affected)
 	var last *semver.Version
 	for _, fixed := range d.fixes() {
 		if !IsRelease(fixed) {
@@ -212,6 +259,9 @@ func (d KnownDefect) check() error {
 		version := semver.MustParse(fixed)
 		if constraint.Check(version) {
 			return fmt.Errorf("is fixed in %s, which is in its range %q", fixed, d.Affected)
+		}
+		if !slices.ContainsFunc(within, version.GreaterThan) {
+			return fmt.Errorf("is fixed in %s, which is older than every release of its range %q", fixed, d.Affected)
 		}
 		if last != nil && !last.LessThan(version) {
 			return fmt.Errorf("names %s after %s as fixed; name the oldest first", fixed, last)
@@ -232,7 +282,11 @@ func (d KnownDefect) check() error {
 // reason and what it holds for, one of the suite's own list also a link. Errors are those of usage.
 func ParseExemptions(content []byte, file string, vendors bool) ([]Exemption, error) {
 	var list []Exemption
-	if err := decode(content, file, &list); err != nil {
+	if err := decode(content, file, vendors, &list); err != nil {
+		return nil, err
+	}
+	versions, err := Load()
+	if err != nil {
 		return nil, err
 	}
 	for i := range list {
@@ -249,10 +303,21 @@ func ParseExemptions(content []byte, file string, vendors bool) ([]Exemption, er
 				return nil, problem.Usage(fmt.Sprintf("in the entry for %q, %q is no minor version of Kubernetes",
 					e.Spec, asked), file, "name one like 1.25")
 			}
+			if !slices.Contains(versions.KubernetesMinors(), asked) {
+				return nil, problem.Usage(fmt.Sprintf("the entry for %q names Kubernetes %s, which is not pinned",
+					e.Spec, asked), file, "pinned are "+strings.Join(versions.KubernetesMinors(), ", "))
+			}
 		}
-		if slices.ContainsFunc(e.Extensions, func(name string) bool { return strings.TrimSpace(name) == "" }) {
-			return nil, problem.Usage(fmt.Sprintf("the entry for %q names an empty extension", e.Spec), file,
-				"name one as /server_info of Envoy lists it")
+		for _, name := range e.Extensions {
+			if meant := mistyped(name); meant != "" {
+				return nil, problem.Usage(fmt.Sprintf("the entry for %q names the extension %q, and every cell would be exempt",
+					e.Spec, name), file, "did you mean "+meant+"?")
+			}
+			if !extensionName(name) {
+				return nil, problem.Usage(fmt.Sprintf("the entry for %q names the extension %q, which neither Envoy nor Istio "+
+					"has, so that every cell would be exempt", e.Spec, name), file,
+					"name one that /server_info lists: envoy.… or one of "+strings.Join(IstioExtensions(), ", "))
+			}
 		}
 		if vendors {
 			e.List = file
@@ -261,27 +326,27 @@ func ParseExemptions(content []byte, file string, vendors bool) ([]Exemption, er
 	return list, nil
 }
 
-// decode reads one YAML document without unknown fields.
-func decode(content []byte, file string, into any) error {
-	err := yaml.UnmarshalStrict(content, into)
-	if at := nextDocument.FindIndex(content); err == nil && at != nil && !blank(string(content[:at[0]])) {
-		err = errors.New("it has more than one YAML document")
+// decode reads one YAML document without unknown fields, and numbers as they are written. An empty file of a vendor is an
+// error.
+func decode[T any](content []byte, file string, vendors bool, into *[]T) error {
+	err := OneDocument(content)
+	if err == nil {
+		content, err = asWritten(content)
+	}
+	if err == nil {
+		err = yaml.UnmarshalStrict(content, into)
 	}
 	if err != nil {
-		return problem.Usage("malformed list: "+err.Error(), file, "correct the file")
+		return problem.Usage("malformed list: "+oneLine(err), file, "correct the file")
+	}
+	if vendors && *into == nil {
+		return problem.Usage("the list is empty", file, "add entries, or leave out the flag")
 	}
 	return nil
 }
 
-// blank reports whether text is nothing but comments and white space.
-func blank(text string) bool {
-	for _, line := range strings.Split(text, "\n") {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			return false
-		}
-	}
-	return true
-}
+// oneLine joins the lines of an error of a decoder.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // complete finds what every entry needs.
 func complete(spec, reason, link, file string, vendors bool) error {

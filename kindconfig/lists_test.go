@@ -54,6 +54,18 @@ func TestParseKnownDefects(t *testing.T) {
 		"blank message":                        {entry("message", "' '"), false, "lacks a message"},
 		"unknown field":                        {entry("why", "r"), false, "why"},
 		"no list":                              {"spec: a/b", false, "malformed"},
+		"a range as a number":                  {"- {spec: a/b, reason: r, link: l, affected: 1.20, fixed: 1.21.0, severity: traffic, message: m}\n", false, ""},
+		"a range that nothing is in":           {strings.Replace(entry("fixed", ""), `">=1.20.0 <1.20.7"`, `">1.21.0 <1.20.0"`, 1), false, "which no release can be in"},
+		"a part that nothing is in":            {strings.Replace(entry("fixed", ""), `">=1.20.0 <1.20.7"`, `"1.20.0 || >1.21.0 <1.20.0"`, 1), false, `the range ">1.21.0 <1.20.0"`},
+		"between neighbours":                   {strings.Replace(entry("fixed", ""), `">=1.20.0 <1.20.7"`, `">1.20.0 <1.20.1"`, 1), false, "which no release can be in"},
+		"a wildcard":                           {strings.Replace(entry("fixed", ""), `">=1.20.0 <1.20.7"`, `"1.20.x"`, 1), false, ""},
+		"every release":                        {strings.Replace(entry("fixed", ""), `">=1.20.0 <1.20.7"`, `"*"`, 1), false, ""},
+		"a range of minors":                    {strings.Replace(entry("fixed", ""), `">=1.20.0 <1.20.7"`, `">1.20 <1.23"`, 1), false, ""},
+		"repair before the range":              {entry("fixed", "1.19.9"), false, "older than every release of its range"},
+		"an empty file of a vendor":            {"# nothing\n", true, "the list is empty"},
+		"no entry of a vendor":                 {"[]\n", true, ""},
+		"separator at the end":                 {entry("", "") + "---\n", false, ""},
+		"malformed YAML":                       {"- {spec: a\n  b: [\n", true, "malformed"},
 		"second document":                      {entry("", "") + "---\n" + entry("spec", "a/c"), false, "more than one"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,7 +82,7 @@ func TestParseKnownDefects(t *testing.T) {
 				return
 			}
 			if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), c.want) ||
-				!strings.Contains(err.Error(), "some.yaml") {
+				!strings.Contains(err.Error(), "some.yaml") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want a usage error with %q", err, c.want)
 			}
 		})
@@ -90,8 +102,14 @@ func TestParseExemptions(t *testing.T) {
 		"without a link":          {"- {spec: a/b, reason: r, extensions: [istio.alpn]}\n", false, "lacks a link"},
 		"without a reason":        {"- {spec: a/b, link: l, extensions: [istio.alpn]}\n", true, "lacks a reason"},
 		"without a condition":     {"- {spec: a/b, reason: r, link: l}\n", false, "what it holds for"},
-		"patch release":           {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25.4]}\n", false, "1.25.4"},
-		"empty extension":         {"- {spec: a/b, reason: r, link: l, extensions: ['']}\n", false, "empty extension"},
+		"by Kubernetes as number": {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25]}\n", false, ""},
+		"an extension of Envoy":   {"- {spec: a/b, reason: r, link: l, extensions: [envoy.filters.http.lua]}\n", false, ""},
+		"an extension of Istio, mistyped": {"- {spec: a/b, reason: r, link: l, extensions: [envoy.filters.network.metadata_exchnge]}\n", false,
+			"did you mean envoy.filters.network.metadata_exchange?"},
+		"an unknown extension":  {"- {spec: a/b, reason: r, link: l, extensions: [no.such]}\n", false, `names the extension "no.such"`},
+		"an unknown Kubernetes": {"- {spec: a/b, reason: r, link: l, kubernetes: ['9.99']}\n", false, "Kubernetes 9.99, which is not pinned"},
+		"patch release":         {"- {spec: a/b, reason: r, link: l, kubernetes: [1.25.4]}\n", false, "1.25.4"},
+		"empty extension":       {"- {spec: a/b, reason: r, link: l, extensions: ['']}\n", false, `names the extension ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseExemptions([]byte(c.content), "some.yaml", c.vendors)
@@ -105,6 +123,17 @@ func TestParseExemptions(t *testing.T) {
 				t.Errorf("got %v, want a usage error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestNumbersOfListsAreVersions(t *testing.T) {
+	defects, err := ParseKnownDefects([]byte("- {spec: a/b, reason: r, affected: 1.20, severity: traffic, message: 404}\n"), "f", true)
+	if err != nil || len(defects) != 1 || defects[0].Affected != "1.20" || defects[0].Message != "404" {
+		t.Errorf("defects %+v, %v", defects, err)
+	}
+	if _, err := ParseExemptions([]byte("- {spec: a/b, reason: r, kubernetes: [1.30]}\n"), "f", true); err == nil ||
+		!strings.Contains(err.Error(), "Kubernetes 1.30") {
+		t.Errorf("1.30 became another version: %v", err)
 	}
 }
 
@@ -143,6 +172,7 @@ func TestKnownDefectOfABuild(t *testing.T) {
 		"last that is known to have":   {unknown, "1.21.3", true, "", "1.20.0"},
 		"newer than what is known":     {unknown, "1.22.0", false, "", "1.21.3"},
 		"minor for its first":          {unknown, "1.20", true, "", ""},
+		"newer than an excluded end":   {KnownDefect{Affected: "<1.21.0"}, "1.21.3", false, "", ""},
 		"build placed at no release":   {unknown, "unknown", false, "", ""},
 		"older than an open-end range": {KnownDefect{Affected: ">=1.20.0"}, "1.19.3", false, "", ""},
 	} {
@@ -150,6 +180,9 @@ func TestKnownDefectOfABuild(t *testing.T) {
 			s := ReleaseSubject(c.base)
 			if got := c.defect.Holds(s); got != c.holds {
 				t.Errorf("it holds is %v", got)
+			}
+			if got, want := c.defect.EndsBefore(s), !c.holds && (c.fixed != "" || c.last != "" || name == "newer than an excluded end"); got != want {
+				t.Errorf("the range ends before it is %v", got)
 			}
 			if got := c.defect.FixedBefore(s); got != c.fixed {
 				t.Errorf("fixed in %q, want %q", got, c.fixed)

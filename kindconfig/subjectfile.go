@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
-	node "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
 	"mesh-conformance/hack/problem"
@@ -55,11 +54,14 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 	if err != nil {
 		return SubjectFile{}, problem.Usage("cannot read the subject file: "+err.Error(), flag, "name a YAML file")
 	}
+	if err := OneDocument(content); err != nil {
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
+	}
 	var version struct {
 		Schema *int `json:"schema"`
 	}
 	if err := yaml.Unmarshal(content, &version); err != nil {
-		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
 	}
 	switch {
 	case version.Schema == nil:
@@ -70,11 +72,11 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 			*version.Schema, SubjectSchema), path, "use a program of the file's schema, or write the file anew")
 	}
 	if content, err = asWritten(content); err != nil {
-		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
 	}
 	var file SubjectFile
 	if err := yaml.UnmarshalStrict(content, &file); err != nil {
-		return SubjectFile{}, problem.Usage("malformed subject file: "+err.Error(), path, "correct it")
+		return SubjectFile{}, problem.Usage("malformed subject file: "+oneLine(err), path, "correct it")
 	}
 	for _, named := range []*string{&file.Source, &file.Istioctl, &file.Charts} {
 		if *named != "" && !filepath.IsAbs(*named) {
@@ -82,22 +84,6 @@ func LoadSubjectFile(path string) (SubjectFile, error) {
 		}
 	}
 	return file, nil
-}
-
-// asWritten quotes numbers, because a version without quotes would be one: 1.20 is 1.2. The schema is a number.
-func asWritten(content []byte) ([]byte, error) {
-	var document node.Node
-	if err := node.Unmarshal(content, &document); err != nil {
-		return nil, err
-	}
-	for _, root := range document.Content {
-		for i := 1; i < len(root.Content); i += 2 {
-			if value := root.Content[i]; root.Content[i-1].Value != "schema" && (value.Tag == "!!float" || value.Tag == "!!int") {
-				value.Tag, value.Style = "!!str", node.DoubleQuotedStyle
-			}
-		}
-	}
-	return node.Marshal(&document)
 }
 
 // Save writes the file, so that LoadSubjectFile reads it.

@@ -53,6 +53,34 @@ func TestUpgradePath(t *testing.T) {
 	}
 }
 
+func TestSubjectFileIsOneDocument(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "subject.yaml")
+	for content, refused := range map[string]bool{
+		"schema: 1\nistio: 1.20.0\n---\nistio: 1.21.3\n": true,
+		"# ours\n---\nschema: 1\nistio: 1.20.0\n":        false,
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadSubjectFile(path)
+		if (problem.ExitCode(err) == problem.ExitUsage) != refused || refused && !strings.Contains(err.Error(), "more than one YAML document") {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
+func TestMalformedSubjectFileTakesOneLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "subject.yaml")
+	for _, content := range []string{"schema: 1\nistio: 1.20.0\nistio: 1.20.1\n", "schema: 1\nistio: [1.20.0]\n", "a: [\n"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadSubjectFile(path); problem.ExitCode(err) != problem.ExitUsage || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
 func TestLocated(t *testing.T) {
 	v := pinning("1.19.0", "1.20.0", "1.20.1")
 	for name, c := range map[string]struct {

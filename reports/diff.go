@@ -10,7 +10,7 @@ import (
 	"mesh-conformance/hack/problem"
 )
 
-// Change is a spec that two runs of one cell do not agree on.
+// Change is a spec that two runs do not agree on.
 type Change struct {
 	ID string
 	// Before and After have no state where the run has no such spec.
@@ -30,13 +30,14 @@ func (c Change) order() int {
 	return 1
 }
 
-// Diff compares two runs of the same cell: first what the later run repaired, then in the order of the specs' ids. A spec that one of them did not decide is
-// listed, even where both did not: see Change.Undecided.
+// Diff compares two runs on the same minor version of Kubernetes, of one build or of two: first what the later run
+// repaired, then in the order of the specs' ids. A spec that one of them did not decide is listed, even where both did
+// not: see Change.Undecided.
 func Diff(before, after *Results) ([]Change, error) {
-	if before.Cell != after.Cell {
-		return nil, problem.Usage(fmt.Sprintf("the runs are of different cells: %s on Kubernetes %s with %s, %s on Kubernetes %s with %s",
-			before.Cell.subject(), before.Cell.Kubernetes, before.Cell.proxy(), after.Cell.subject(), after.Cell.Kubernetes, after.Cell.proxy()),
-			"", "compare two runs of one cell, or merge cells")
+	if Minor(before.Cell.Kubernetes) != Minor(after.Cell.Kubernetes) {
+		return nil, problem.Usage(fmt.Sprintf("the runs are on different minor versions of Kubernetes: %s on %s, %s on %s",
+			before.Cell.subject(), before.Cell.Kubernetes, after.Cell.subject(), after.Cell.Kubernetes),
+			"", "compare two runs on one minor version, or merge cells")
 	}
 	changes := map[string]*Change{}
 	for _, spec := range before.Specs {
@@ -60,9 +61,47 @@ func Diff(before, after *Results) ([]Change, error) {
 	return differing, nil
 }
 
-// WriteDiff shows what Diff found.
-func WriteDiff(w io.Writer, changes []Change) error {
+// ran names what a run tested, with digests, one fact a line.
+func ran(r *Results) []string {
+	name, digests := r.Cell.subject(), []string{}
+	if s := r.Subject; s != nil {
+		name = s.Name + ", version " + placedAt(s)
+		for _, part := range s.Parts {
+			if part.Digest != "" {
+				digests = append(digests, part.Name+" "+part.Digest)
+			}
+		}
+	} else {
+		for _, image := range r.Images {
+			if image.Role == RoleSubject {
+				digests = append(digests, image.Name+" "+image.Digest)
+			}
+		}
+	}
+	lines := []string{fmt.Sprintf("%s, on Kubernetes %s with %s", name, r.Cell.Kubernetes, r.Cell.proxy())}
+	lines = append(lines, digests...)
+	for _, fact := range r.Installation.facts() {
+		lines = append(lines, fact.Name+" "+fact.Value)
+	}
+	return lines
+}
+
+// WriteDiff shows what Diff found in two runs, below what each run tested.
+func WriteDiff(w io.Writer, before, after *Results, changes []Change) error {
 	var text strings.Builder
+	for _, side := range []struct {
+		sign string
+		run  *Results
+	}{{"-", before}, {"+", after}} {
+		for i, line := range ran(side.run) {
+			sign := " "
+			if i == 0 {
+				sign = side.sign
+			}
+			fmt.Fprintf(&text, "%s %s\n", sign, oneLine(line, 0))
+		}
+	}
+	text.WriteString("\n")
 	if len(changes) == 0 {
 		text.WriteString("Every spec came out alike.\n")
 	}

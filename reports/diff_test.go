@@ -10,6 +10,41 @@ import (
 	"mesh-conformance/hack/problem"
 )
 
+// changed is what a comparison shows below the two runs.
+func changed(shown string) string {
+	_, below, _ := strings.Cut(shown, "\n\n")
+	return below
+}
+
+func TestDiffOfTwoBuilds(t *testing.T) {
+	before, after := cleanRun(), cleanRun()
+	after.Cell.Istio, after.Cell.Kubernetes, after.Cell.Source, after.Subject = "1.20.0-acme.3", "1.28.0", SourcePublished, acme()
+	after.Installation = &Installation{Installer: "helm", Values: "sha256:89ab", Node: "kindest/node:v1.28.0"}
+	changes, err := Diff(before, after)
+	if err != nil || len(changes) > 0 {
+		t.Fatalf("%v, %+v", err, changes)
+	}
+	var out bytes.Buffer
+	if err := WriteDiff(&out, before, after, changes); err != nil {
+		t.Fatal(err)
+	}
+	want := `- Istio 1.20.0 (built), on Kubernetes 1.28.15 with upstream Envoy 1.40.0
+  pilot ` + digest('a') + `
+  proxyv2 ` + digest('c') + `
++ Acme Mesh 3, version 1.20.0-acme.3, taken for 1.20, on Kubernetes 1.28.0 with upstream Envoy 1.40.0
+  pilot sha256:0123
+  istioctl sha256:4567
+  installed by helm
+  installation values sha256:89ab
+  node image kindest/node:v1.28.0
+
+Every spec came out alike.
+`
+	if out.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	before, after := cleanRun(), fail(cleanRun(), "gatewaydeploy.managed.ready", "no address came\nExpected")
 	before.Specs = slices.DeleteFunc(before.Specs, func(s Spec) bool { return s.ID == "invariants.restarts" })
@@ -19,7 +54,7 @@ func TestDiff(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := WriteDiff(&out, changes); err != nil {
+	if err := WriteDiff(&out, before, after, changes); err != nil {
 		t.Fatal(err)
 	}
 	want := `gatewaydeploy.managed.ready
@@ -32,8 +67,8 @@ tcpmetadata.labels
   - exempt  Upstream Envoy has no istio.metadata_exchange filter
   + no such spec
 `
-	if out.String() != want {
-		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	if got := changed(out.String()); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 
@@ -44,22 +79,22 @@ func TestDiffShowsRepairsFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := WriteDiff(&out, changes); err != nil {
+	if err := WriteDiff(&out, cleanRun(), after, changes); err != nil {
 		t.Fatal(err)
 	}
 	want := `gatewayapi.mesh.MeshFrontendHostname
   - known defect  A route by a service's host name does not apply in the consumer's namespace
   + passed  repaired by this build; releases >=1.20.0 <=1.30.3 fail it: A route by a service's host name does not apply` +
 		` in the consumer's namespace
-gatewayapi/http/HTTPRouteMatching
+gatewayapi.http.HTTPRouteMatching
   - passed
   + failed  another backend responded
-invariants/restarts
+invariants.restarts
   - passed
   + exempt  The product restarts istiod by itself.
 `
-	if out.String() != want {
-		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	if got := changed(out.String()); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 
@@ -85,11 +120,11 @@ func TestDiffOfUndecidedRuns(t *testing.T) {
 func TestDiffOfEqualRuns(t *testing.T) {
 	changes, err := Diff(cleanRun(), cleanRun())
 	var out bytes.Buffer
-	if writeErr := WriteDiff(&out, changes); err != nil || writeErr != nil || len(changes) > 0 || out.String() != "Every spec came out alike.\n" {
+	if writeErr := WriteDiff(&out, cleanRun(), cleanRun(), changes); err != nil || writeErr != nil || len(changes) > 0 || changed(out.String()) != "Every spec came out alike.\n" {
 		t.Errorf("%+v, %v, %v, %q", changes, err, writeErr, out.String())
 	}
 	_, err = Diff(cleanRun(), cellOf(cleanRun(), "1.25.4"))
-	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "Kubernetes 1.28.15 with upstream Envoy 1.40.0, Istio 1.20.0 (built) on Kubernetes 1.25.4") {
-		t.Errorf("other cells: %v", err)
+	if problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "Istio 1.20.0 (built) on 1.28.15, Istio 1.20.0 (built) on 1.25.4") {
+		t.Errorf("another Kubernetes: %v", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"sigs.k8s.io/gateway-api/conformance/tests"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
+
+	"mesh-conformance/kindconfig"
 )
 
 // promises stands in for the catalogue, which only the suite may import.
@@ -150,6 +152,15 @@ func leaveUndecided(spec *Spec) {
 // repairedRun is one of a source tree that repairs a known defect, with lists of a vendor.
 func repairedRun() *Results {
 	r := cleanRun()
+	r.Subject = &kindconfig.Subject{
+		Name: "Istio from tree", Version: "1.20.0", Base: "1.20.0", Origin: kindconfig.OriginSource, From: "1.19.0", To: "1.20.1",
+		Asked: kindconfig.SubjectFile{Schema: 1, Source: "/src/tree"},
+		Parts: []kindconfig.Part{{Name: kindconfig.PartSource, Origin: kindconfig.OriginSource, From: "/src/tree", Digest: digest('1')}},
+	}
+	r.Installation = &Installation{
+		Installer: "helm", Values: digest('2'), Node: "mesh-conformance/node:1.28.15",
+		Lists: []string{"lists/acme <b>.yaml (1 known defect)"},
+	}
 	for i := range r.Specs {
 		spec := &r.Specs[i]
 		switch spec.ID {

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,6 +35,8 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"placedAt":  placedAt,
 	"upgrades":  upgradePath,
 	"subject":   subjectYAML,
+	"facts":     (*Installation).facts,
+	"capital":   func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
 	"seconds":   func(s float64) string { return strconv.FormatFloat(s, 'f', 1, 64) },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 

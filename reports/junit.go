@@ -182,6 +182,7 @@ func junitProperties(r *Results) []junitProperty {
 		{"engine", r.Engine},
 	}...)
 	properties = append(properties, junitSubject(r.Subject)...)
+	properties = append(properties, junitInstallation(r.Installation)...)
 	for _, image := range r.Images {
 		properties = append(properties, junitProperty{"image." + image.Name,
 			strings.TrimSuffix(fmt.Sprintf("%s@%s", image.Reference, image.Digest), "@") + fmt.Sprintf(" (%s, %s)", image.Source, image.Role)})

@@ -48,7 +48,7 @@ func Markdown(r *Results) []byte {
 		markdownListed(&b, "Not run", "", specsIn(r, StateNotRun))
 	}
 	markdownRows(&b, rowViews(r))
-	markdownSubject(&b, r.Subject)
+	markdownSubject(&b, r.Subject, r.Installation)
 	markdownImages(&b, r)
 	return []byte(b.String())
 }

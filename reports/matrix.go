@@ -13,6 +13,8 @@ type Matrix struct {
 	Cell   Cell `json:"subject"`
 	// Subject is the build under test, as the first cell with results has it; nil where none has recorded it.
 	Subject *kindconfig.Subject `json:"build,omitempty"`
+	// Installation is what the cells have in common; nil where none has recorded it.
+	Installation *Installation `json:"installation,omitempty"`
 	// Images are those that every cell with results had; the others are beside the cells.
 	Images []Image `json:"images"`
 	// Cells are in the order of their Kubernetes versions, those without results included.

@@ -34,7 +34,7 @@ func (m *Matrix) Markdown() []byte {
 		m.markdownCommon(&b, titled("Known defects and exemptions", part.List), part.Specs)
 	}
 	m.markdownCommon(&b, "Repaired since earlier releases", m.since())
-	markdownSubject(&b, m.Subject)
+	markdownSubject(&b, m.Subject, m.Installation)
 	fmt.Fprintf(&b, "Matrix %s", code(m.Run.ID))
 	if m.Run.Command != "" {
 		fmt.Fprintf(&b, " · repeat with %s", code(m.Run.Command))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
 )
 
 // Outcome is what became of one cell of a matrix.
@@ -48,6 +49,11 @@ func Merge(run Run, outcomes []Outcome) (*Matrix, error) {
 			m.Cell = r.Cell
 			if m.Subject == nil {
 				m.Subject = r.Subject
+			}
+			if m.Installation == nil && r.Installation != nil {
+				common := *r.Installation
+				common.Node = ""
+				m.Installation = &common
 			}
 			m.Run.Filter = r.Run.Filter
 			cell.Kubernetes, cell.Run, cell.Seconds, cell.Totals = r.Cell.Kubernetes, r.Run.ID, r.Run.Seconds, r.Totals
@@ -117,8 +123,18 @@ func sameSubject(a, b Outcome) error {
 		return refuse("subjects", x.Cell.subject(), y.Cell.subject())
 	case x.Cell.Proxy != y.Cell.Proxy:
 		return refuse("proxies", x.Cell.proxy(), y.Cell.proxy())
+	case x.Installation != nil && y.Installation != nil && x.Installation.words() != y.Installation.words():
+		return refuse("installations", x.Installation.words(), y.Installation.words())
 	case x.Run.Filter != y.Run.Filter:
 		return refuse("selections of specs", cmp.Or(x.Run.Filter, "every spec"), cmp.Or(y.Run.Filter, "every spec"))
+	}
+	if x.Subject != nil && y.Subject != nil {
+		for _, part := range []string{kindconfig.PartSource, kindconfig.PartIstioctl, kindconfig.PartCharts} {
+			one, other := partOf(x, part), partOf(y, part)
+			if one.Digest != other.Digest && one.Digest != "" && other.Digest != "" {
+				return refuse(part+" digests", one.From+"@"+one.Digest, other.From+"@"+other.Digest)
+			}
+		}
 	}
 	for _, image := range x.Images {
 		if image.Role != RoleSubject {
@@ -136,6 +152,22 @@ func sameSubject(a, b Outcome) error {
 		}
 	}
 	return nil
+}
+
+// partOf is a part of a run's subject. It has no digest where it is not known, and where it is an istioctl that the run
+// built, because two machines may build different files from one source.
+func partOf(r *Results, name string) kindconfig.Part {
+	for _, part := range r.Subject.Parts {
+		if part.Name != name {
+			continue
+		}
+		taken := part.Origin == kindconfig.OriginFile || r.Cell.Source == SourcePublished
+		if name == kindconfig.PartIstioctl && !taken {
+			part.Digest = ""
+		}
+		return part
+	}
+	return kindconfig.Part{}
 }
 
 // mergeSpecs lists every spec of any cell, in the order of the rows and ids.

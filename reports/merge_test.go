@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
 )
 
 func TestMergeRefuses(t *testing.T) {
@@ -30,6 +31,15 @@ func TestMergeRefuses(t *testing.T) {
 			r.Images[i].Reference = strings.Replace(r.Images[i].Reference, "mesh-conformance/pilot", "example.com/pilot", 1)
 		}
 	}
+	build := func(part, origin, sum string, source Source) func(r *Results) {
+		return func(r *Results) {
+			r.Cell.Source = source
+			r.Subject = &kindconfig.Subject{Parts: []kindconfig.Part{{Name: part, Origin: kindconfig.Origin(origin), From: "x", Digest: sum}}}
+		}
+	}
+	installed := func(by, values, node string) func(r *Results) {
+		return func(r *Results) { r.Installation = &Installation{Installer: by, Values: values, Node: node} }
+	}
 	for _, c := range []struct {
 		name string
 		a, b Outcome
@@ -44,6 +54,16 @@ func TestMergeRefuses(t *testing.T) {
 		{"other hubs", changed("1.25.4", same), changed("1.26.13", hub), "different hubs: mesh-conformance/pilot:1.20.0 in cells/1.25, example.com/pilot:1.20.0"},
 		{"a tag that moved", changed("1.25.4", published('8')), changed("1.26.13", published('9')), "different subjects: mesh-conformance/pilot:1.20.0@sha256:8888"},
 		{"other filters", changed("1.25.4", same), outcomeOf(cellOf(filteredRun(), "1.26.13")), "different selections of specs: every spec in cells/1.25, gatewayapi.tls"},
+		{"other installers", changed("1.25.4", installed("helm", "", "a")), changed("1.26.13", installed("istioctl", "", "b")),
+			"different installations: helm without own values in cells/1.25, istioctl without own values in cells/1.26"},
+		{"other values", changed("1.25.4", installed("helm", "sha256:1", "a")), changed("1.26.13", installed("helm", "sha256:2", "a")),
+			"different installations: helm with values sha256:1"},
+		{"other charts", changed("1.25.4", build("charts", "release", "sha256:1", SourceBuilt)),
+			changed("1.26.13", build("charts", "release", "sha256:2", SourceBuilt)), "different charts digests: x@sha256:1"},
+		{"other programs", changed("1.25.4", build("istioctl", "file", "sha256:1", SourceBuilt)),
+			changed("1.26.13", build("istioctl", "file", "sha256:2", SourceBuilt)), "different istioctl digests"},
+		{"other trees", changed("1.25.4", build("source", "source", "sha256:1", SourceBuilt)),
+			changed("1.26.13", build("source", "source", "sha256:2", SourceBuilt)), "different source digests"},
 		{"no version", changed("1.25.4", same), Outcome{Name: "dir", State: CellAborted}, `the cell's Kubernetes version is "" (dir)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,6 +72,24 @@ func TestMergeRefuses(t *testing.T) {
 				t.Errorf("got %v; want one line, a usage error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestMergeOfOneInstallation(t *testing.T) {
+	a, b := cellOf(cleanRun(), "1.25.4"), cellOf(cleanRun(), "1.26.13")
+	for i, r := range []*Results{a, b} {
+		r.Installation = &Installation{Installer: "helm", Node: "node:" + r.Cell.Kubernetes}
+		// Two machines built it.
+		r.Subject = &kindconfig.Subject{Parts: []kindconfig.Part{
+			{Name: kindconfig.PartIstioctl, Origin: kindconfig.OriginRelease, Digest: digest("12"[i])},
+		}}
+	}
+	m, err := Merge(matrixRun(), []Outcome{outcomeOf(a), outcomeOf(b)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Installation == nil || m.Installation.Installer != "helm" || m.Installation.Node != "" || a.Installation.Node == "" {
+		t.Errorf("the matrix has %+v, the cell %+v", m.Installation, a.Installation)
 	}
 }
 

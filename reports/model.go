@@ -101,7 +101,9 @@ type Results struct {
 	Cell   Cell `json:"cell"`
 	// Subject is the build under test, with what repeats its run; nil in results of before it was recorded.
 	Subject *kindconfig.Subject `json:"build,omitempty"`
-	Images  []Image             `json:"images"`
+	// Installation is nil in results of before it was recorded.
+	Installation *Installation `json:"installation,omitempty"`
+	Images       []Image       `json:"images"`
 	// ProxyExtensions are the names of the extensions that the subject's Envoy has, by its own list, sorted; nil where
 	// they were not read.
 	ProxyExtensions []string `json:"proxyExtensions,omitempty"`

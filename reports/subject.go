@@ -42,7 +42,7 @@ func upgradePath(s *kindconfig.Subject) string {
 }
 
 // markdownSubject writes the block about the build under test.
-func markdownSubject(b *strings.Builder, s *kindconfig.Subject) {
+func markdownSubject(b *strings.Builder, s *kindconfig.Subject, i *Installation) {
 	if s == nil {
 		return
 	}
@@ -54,6 +54,7 @@ func markdownSubject(b *strings.Builder, s *kindconfig.Subject) {
 		}
 		b.WriteString("\n")
 	}
+	markdownInstallation(b, i)
 	fmt.Fprintf(b, "<details><summary>%s, which repeats this run</summary><pre>%s</pre></details>\n\n", kindconfig.SubjectName, block(subjectYAML(s)))
 }
 

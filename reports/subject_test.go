@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -22,7 +23,8 @@ func acme() *kindconfig.Subject {
 
 // Every report has the build, its parts, and the file that repeats the run.
 func TestReportsNameTheSubject(t *testing.T) {
-	results := &Results{Schema: Schema, Subject: acme()}
+	installation := &Installation{Installer: "helm", Values: "sha256:89ab", Node: "kindest/node:v1.28.0", Lists: []string{"acme.yaml (1 exemption)"}}
+	results := &Results{Schema: Schema, Subject: acme(), Installation: installation}
 	html, err := HTML(results)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +33,7 @@ func TestReportsNameTheSubject(t *testing.T) {
 	for _, property := range junitProperties(results) {
 		properties = append(properties, property.Name+"="+property.Value)
 	}
-	matrix := &Matrix{Schema: Schema, Subject: acme()}
+	matrix := &Matrix{Schema: Schema, Subject: acme(), Installation: installation}
 	for name, c := range map[string]struct {
 		report string
 		file   bool
@@ -41,7 +43,8 @@ func TestReportsNameTheSubject(t *testing.T) {
 		"junit.xml":   {strings.Join(properties, "\n"), false},
 		"matrix.md":   {string(matrix.Markdown()), true},
 	} {
-		wanted := []string{"Acme Mesh 3", "1.20.0-acme.3", "no release after 1.20.0 is pinned", "sha256:0123", "sha256:4567", "carried by istioctl"}
+		wanted := []string{"Acme Mesh 3", "1.20.0-acme.3", "no release after 1.20.0 is pinned", "sha256:0123", "sha256:4567", "carried by istioctl",
+			"helm", "sha256:89ab", "kindest/node:v1.28.0", "acme.yaml (1 exemption)"}
 		if c.file {
 			wanted = append(wanted, "taken for 1.20", "hub: docker.io/acme", "schema: 1", "base: &#34;1.20&#34;")
 		}
@@ -50,6 +53,29 @@ func TestReportsNameTheSubject(t *testing.T) {
 				t.Errorf("%s lacks %q", name, want)
 			}
 		}
+	}
+}
+
+func TestInstallationOf(t *testing.T) {
+	job := &kindconfig.Job{
+		Cell: kindconfig.Cell{Node: "kindest/node:v1.28.0", Values: "a: b\n"},
+		Lists: &kindconfig.VendorLists{KnownDefectsFile: "d.yaml", KnownDefects: make([]kindconfig.KnownDefect, 2),
+			ExemptionsFile: "e.yaml"},
+	}
+	got := InstallationOf(job)
+	want := &Installation{
+		Installer: "istioctl", Node: "kindest/node:v1.28.0", Lists: []string{"d.yaml (2 known defects)", "e.yaml (0 exemptions)"},
+		Values: got.Values,
+	}
+	if !strings.HasPrefix(got.Values, "sha256:") || len(got.Values) != 71 {
+		t.Errorf("values %q", got.Values)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	job.Cell.Values, job.Cell.Install = "a: c\n", "helm"
+	if other := InstallationOf(job); other.Values == got.Values || other.Installer != "helm" {
+		t.Errorf("other values are %+v", other)
 	}
 }
 

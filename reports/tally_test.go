@@ -66,6 +66,8 @@ func TestRepairWords(t *testing.T) {
 			"repaired by this build; releases >=1.20.0 <1.20.7 fail it"},
 		"by a release": {Spec{State: StatePassed, Defect: &Defect{Repaired: RepairedSince, Release: "1.20.7", Last: "1.20.0"}},
 			"repaired in 1.20.7"},
+		"since a range that names its end": {Spec{State: StatePassed, Defect: &Defect{Repaired: RepairedSince, Affected: "<1.21.0"}},
+			"repaired since releases <1.21.0"},
 		"since a release": {Spec{State: StatePassed, Defect: &Defect{Repaired: RepairedSince, Last: "1.20.1"}},
 			"repaired since 1.20.1"},
 		"failure": {Spec{State: StateFailed, Defect: &Defect{Affected: "*"}}, ""},

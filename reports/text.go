@@ -65,6 +65,9 @@ func repairWords(spec Spec) string {
 		if spec.Defect.Release != "" {
 			return "repaired in " + spec.Defect.Release
 		}
+		if spec.Defect.Last == "" {
+			return "repaired since releases " + spec.Defect.Affected
+		}
 		return "repaired since " + spec.Defect.Last
 	}
 	return ""

@@ -14,8 +14,9 @@ func diffCommand() *cobra.Command {
 	var cache, output string
 	cmd := &cobra.Command{
 		Use:   "diff BEFORE AFTER",
-		Short: "List the specs that two runs of the same cell do not agree on",
-		Long: "List the specs that two runs of the same cell do not agree on.\n\n" +
+		Short: "List the specs that two runs do not agree on",
+		Long: "List the specs that two runs on the same minor version of Kubernetes do not agree on, for example of a patched build\n" +
+			"and of the release that it is made from. What each run tested stands above.\n\n" +
 			"A run is named by its folder or its id. Exit codes: 0 every spec came out alike, 1 some did not, 2 the command\n" +
 			"line is wrong, 3 a run has no verdict, or all that differs is undecided in one of the runs.",
 		Args: usageArgs(cobra.ExactArgs(2)),
@@ -51,7 +52,7 @@ func diff(out io.Writer, output string, runs ...string) error {
 	if err != nil {
 		return err
 	}
-	if err := reports.WriteDiff(out, changes); err != nil {
+	if err := reports.WriteDiff(out, results[0], results[1], changes); err != nil {
 		return problem.Environment("cannot show the differences", "", "", err)
 	}
 	undecided := 0

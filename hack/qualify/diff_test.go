@@ -27,7 +27,7 @@ func TestDiff(t *testing.T) {
 		{"good", "bad", 1, "1 spec differs"},
 		{"good", "open", 3, "1 spec is undecided in one of the runs and cannot be compared"},
 		{"open", "open", 3, "1 spec is undecided in one of the runs"},
-		{"good", "other", 2, "different cells"},
+		{"good", "other", 2, "different minor versions of Kubernetes"},
 		{"good", "missing", 2, "there is no run missing"},
 		{"aborted", "good", 3, "a run without a verdict cannot be compared: no cluster"},
 	} {

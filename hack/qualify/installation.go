@@ -34,7 +34,8 @@ func (i *installation) addFlags(cmd *cobra.Command) {
 }
 
 // check reads the values and refuses, in one line, what cannot be installed: an unknown installer, images without
-// charts for Helm, a file that is neither an IstioOperator nor Helm values, and a value that contradicts what the suite sets.
+// charts for Helm, a file that is neither an IstioOperator nor Helm values, a value that contradicts what the suite sets,
+// and one that the subject does not have as far as that is known.
 func (i *installation) check(subject kindconfig.Subject) error {
 	if i.by != "" && !slices.Contains(controlplane.Installers(), i.by) {
 		return problem.Usage(fmt.Sprintf("unknown value %q of --install", i.by), "qualify run",
@@ -51,7 +52,8 @@ func (i *installation) check(subject kindconfig.Subject) error {
 	if err != nil {
 		return problem.Usage("cannot read the installation values: "+err.Error(), "--values", "name a file")
 	}
-	if err := controlplane.CheckValues(content, i.valuesFile); err != nil {
+	known := i.by != controlplane.ByHelm && knownValues(subject)
+	if err := controlplane.CheckValues(content, i.valuesFile, known); err != nil {
 		return err
 	}
 	if i.by == controlplane.ByHelm {
@@ -61,6 +63,13 @@ func (i *installation) check(subject kindconfig.Subject) error {
 	}
 	i.values = string(content)
 	return nil
+}
+
+// knownValues reports whether a build has the Helm values of the Istio that this program is built with and no others: a
+// pinned release that is not later. A vendor's build may have values of its own.
+func knownValues(subject kindconfig.Subject) bool {
+	known, err := subject.Within("<1.21.0")
+	return err == nil && known && subject.Pinned
 }
 
 // of returns a copy of a cell that is installed so.

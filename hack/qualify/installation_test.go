@@ -25,6 +25,8 @@ func TestInstallationIsCheckedBeforeAnythingIsInstalled(t *testing.T) {
 		"another kind":                 {by: "istioctl", content: "apiVersion: v1\nkind: ConfigMap\n", want: "kind ConfigMap"},
 		"a value that the suite sets":  {by: "istioctl", content: "meshConfig: {defaultConfig: {concurrency: 4}}\n", want: "spec.meshConfig.defaultConfig.concurrency is 4 in the installation values, and the suite sets 1"},
 		"what Helm's charts have not":  {by: "helm", content: "kind: IstioOperator\nspec: {components: {pilot: {k8s: {hpaSpec: {maxReplicas: 3}}}}}\n", want: "components.pilot.k8s.hpaSpec"},
+		"what this release has not":    {by: "istioctl", content: "pilot: {nosuch: 1}\n", want: "spec.values.pilot.nosuch"},
+		"what Helm ignores":            {by: "helm", content: "pilot: {nosuch: 1}\n"},
 		"the same for istioctl, which": {by: "istioctl", content: "kind: IstioOperator\nspec: {components: {pilot: {k8s: {hpaSpec: {maxReplicas: 3}}}}}\n"},
 	} {
 		i := installation{by: c.by}
@@ -34,7 +36,7 @@ func TestInstallationIsCheckedBeforeAnythingIsInstalled(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := i.check(kindconfig.Subject{})
+		err := i.check(kindconfig.ReleaseSubject("1.20.0"))
 		if c.want == "" {
 			if got := i.of(&kindconfig.Cell{}); err != nil || got.Values != c.content || got.Install != c.by {
 				t.Errorf("%s: %v, cell %+v", name, err, got)

@@ -111,10 +111,9 @@ func matrix(ctx context.Context, out io.Writer, o runOptions, asked []string) (e
 	if err != nil {
 		return causeOf(first, err)
 	}
-	if subject, err = builder.Subject(first, subject); err != nil {
+	if subject, err = s.locate(first, builder); err != nil {
 		return causeOf(first, err)
 	}
-	s.subject = subject
 	build := func(ctx context.Context, kubernetes kindconfig.Kubernetes) (*kindconfig.Cell, error) {
 		return s.engines.build(ctx, builder, kubernetes, subject)
 	}

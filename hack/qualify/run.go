@@ -47,6 +47,8 @@ type runOptions struct {
 	allowUndecided bool
 	// everyPromise runs specs of promises that the subject's release does not make as well.
 	everyPromise bool
+	// control marks the run of a negative control, whose release has to lack a promise.
+	control bool
 	// serial runs upstream's tests in one lane, for the bench.
 	serial bool
 	// knownDefects and exemptions are files of a vendor's own lists; lists is their content, nil where none is named.
@@ -137,11 +139,10 @@ func run(ctx context.Context, out io.Writer, o runOptions) (dir string, err erro
 		closeProgress()
 		return "", causeOf(ctx, err)
 	}
-	if subject, err = builder.Subject(ctx, subject); err != nil {
+	if subject, err = s.locate(ctx, builder); err != nil {
 		closeProgress()
 		return "", causeOf(ctx, err)
 	}
-	s.subject = subject
 	if o.namedNode() {
 		version, err := builder.NodeVersion(ctx)
 		if err == nil {

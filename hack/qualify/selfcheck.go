@@ -5,8 +5,10 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
@@ -25,6 +27,11 @@ func selfcheckCommand() *cobra.Command {
 			"spec has no outcome.",
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				if err := onlyPlaces(cmd); err != nil {
+					return err
+				}
+			}
 			return selfcheck(cmd.Context(), cmd.OutOrStdout(), o, args, run)
 		},
 	}
@@ -52,7 +59,7 @@ func selfcheck(ctx context.Context, out io.Writer, o runOptions, args []string, 
 			}
 			o.asked.Istio = versions.Defaults.Control
 		}
-		o.everyPromise = true
+		o.everyPromise, o.control = true, true
 		// That specs fail is what the check wants; a run without a verdict is none to judge.
 		if dir, err = do(ctx, out, o); err != nil && problem.ExitCode(err) != problem.ExitFailedSpecs &&
 			!problem.IsUndecided(err) {
@@ -60,6 +67,37 @@ func selfcheck(ctx context.Context, out io.Writer, o runOptions, args []string, 
 		}
 	}
 	return judgeControl(out, dir)
+}
+
+// onlyPlaces refuses every flag but those of folders: judging a finished run does not run anything.
+func onlyPlaces(cmd *cobra.Command) error {
+	var ignored []string
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if flag.Name != "cache" && flag.Name != "output" {
+			ignored = append(ignored, "--"+flag.Name)
+		}
+	})
+	if len(ignored) == 0 {
+		return nil
+	}
+	return problem.Usage("a finished run is judged as it ran, and flags would change nothing", strings.Join(ignored, ", "),
+		"leave them out, or leave out RUN")
+}
+
+// lacksPromise reports whether the suite has a spec of a promise that came after the release of a build. A build that is
+// placed at no release counts as one that lacks it.
+func lacksPromise(subject kindconfig.Subject, listing *kindconfig.Listing) bool {
+	for _, row := range listing.Rows {
+		for _, spec := range row.Specs {
+			if spec.Since == "" {
+				continue
+			}
+			if makes, err := subject.Within(">=" + spec.Since); err != nil || !makes {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // judgeControl adds the judgement to a run's results, renders its reports again and gives the verdict.
@@ -74,7 +112,12 @@ func judgeControl(out io.Writer, dir string) error {
 	if found.Results.Run.Filter != "" {
 		return problem.Usage("the run was filtered: "+found.Results.Run.Filter, dir, "judge a run of every spec")
 	}
-	if found.Results.SelfCheck, err = reports.JudgeSelfCheck(found.Results, found.Results.Cell.Istio); err != nil {
+	// A build with a version of its own is taken for a release: 1.20.0-acme.1 would be older than 1.20.0.
+	release := found.Results.Cell.Istio
+	if found.Results.Subject != nil {
+		release = found.Results.Subject.Base
+	}
+	if found.Results.SelfCheck, err = reports.JudgeSelfCheck(found.Results, release); err != nil {
 		return err
 	}
 	if err := found.Results.Save(filepath.Join(dir, kindconfig.ResultsFile)); err != nil {

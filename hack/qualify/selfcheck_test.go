@@ -71,6 +71,65 @@ func TestJudgeControl(t *testing.T) {
 	}
 }
 
+func TestJudgeControlGoesByTheBase(t *testing.T) {
+	dir := controlResults(t, "", map[string]reports.State{"mirroring.a": reports.StatePassed, "invariants.b": reports.StatePassed})
+	file := filepath.Join(dir, kindconfig.ResultsFile)
+	r, err := reports.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Cell.Istio = "1.20.0-acme.1"
+	r.Subject = &kindconfig.Subject{Name: "Acme", Version: "1.20.0-acme.1", Base: "1.20.0"}
+	if err := r.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := judgeControl(io.Discard, dir); problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "every promise") {
+		t.Errorf("a build of 1.20.0 makes the promises of 1.20, got %v", err)
+	}
+}
+
+func TestFitsOfANegativeControl(t *testing.T) {
+	listing := &kindconfig.Listing{Rows: []kindconfig.ListedRow{{ID: "mirroring", Specs: []kindconfig.ListedSpec{
+		{ID: "mirroring.a", Since: "1.20"}, {ID: "mirroring.b"},
+	}}}}
+	for name, c := range map[string]struct {
+		subject kindconfig.Subject
+		control bool
+		code    int
+	}{
+		"an older release":             {kindconfig.ReleaseSubject("1.19.0"), true, 0},
+		"a release that makes all":     {kindconfig.ReleaseSubject("1.21.3"), true, problem.ExitUsage},
+		"the release of the promise":   {kindconfig.ReleaseSubject("1.20.0"), true, problem.ExitUsage},
+		"a build of that release":      {kindconfig.Subject{Version: "1.20.0-acme.1", Base: "1.20.0"}, true, problem.ExitUsage},
+		"a later release, a usual run": {kindconfig.ReleaseSubject("1.21.3"), false, 0},
+	} {
+		s := &site{subject: c.subject}
+		if err := s.fits(runOptions{control: c.control}, listing); problem.ExitCode(err) != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSelfcheckOfARunRefusesFlags(t *testing.T) {
+	dir := controlResults(t, "", map[string]reports.State{"mirroring.a": reports.StateFailed})
+	for name, c := range map[string]struct {
+		flags []string
+		code  int
+	}{
+		"a release":   {[]string{"--istio", "1.19.0"}, problem.ExitUsage},
+		"its default": {[]string{"--procs", "5"}, problem.ExitUsage},
+		"a folder":    {[]string{"--output", t.TempDir()}, 0},
+	} {
+		cmd := newCommand()
+		cmd.SetOut(io.Discard)
+		cmd.SetArgs(append([]string{"selfcheck-release", dir}, c.flags...))
+		err := cmd.ExecuteContext(t.Context())
+		if problem.ExitCode(err) != c.code || c.code != 0 && !strings.Contains(err.Error(), c.flags[0]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestSelfcheckRunsTheOlderRelease(t *testing.T) {
 	ran := ""
 	broken := problem.Environment("no engine", "", "", nil)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ type site struct {
 	started  time.Time
 	at       places
 	versions *kindconfig.Versions
-	// subject as far as it is known without its images; once they have been asked for their version, with its base.
+	// subject as far as it is known: without its images until locate has read what they report of themselves.
 	subject kindconfig.Subject
 	screen  *screen
 	say     func(format string, args ...any)
@@ -156,6 +157,21 @@ func (s *site) builder(ctx context.Context, progress images.Progress) (*images.B
 	return s.images, err
 }
 
+// locator completes a subject with what its images and sources report: the builder does.
+type locator interface {
+	Subject(ctx context.Context, subject kindconfig.Subject) (kindconfig.Subject, error)
+}
+
+// locate completes the site's subject, so that everything afterwards goes by its release, and returns it.
+func (s *site) locate(ctx context.Context, by locator) (kindconfig.Subject, error) {
+	located, err := by.Subject(ctx, s.subject)
+	if err != nil {
+		return kindconfig.Subject{}, err
+	}
+	s.subject = located
+	return located, nil
+}
+
 // suite is the compiled suite and what the filters select of it.
 type suite struct {
 	tools   suiteTools
@@ -193,8 +209,12 @@ func (s *site) prepare(ctx context.Context, o runOptions, build func(context.Con
 	return made, err
 }
 
-// fits is fits of a run's lists, for the build that the run judges.
+// fits is fits of a run's lists, for the build that the run judges. A negative control has to lack a promise.
 func (s *site) fits(o runOptions, listing *kindconfig.Listing) error {
+	if o.control && !lacksPromise(s.subject, listing) {
+		return problem.Usage(fmt.Sprintf("%s makes every promise of the suite's specs", s.subject.Name), "selfcheck-release",
+			"name a release that is older than one of them")
+	}
 	return fits(o.lists, s.subject, listing)
 }
 

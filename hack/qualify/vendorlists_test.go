@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,26 @@ func TestFits(t *testing.T) {
 				t.Errorf("got %v, want a usage error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// located completes every subject in one way.
+type located kindconfig.Subject
+
+func (l located) Subject(context.Context, kindconfig.Subject) (kindconfig.Subject, error) {
+	return kindconfig.Subject(l), nil
+}
+
+func TestListsAreComparedWithTheLocatedSubject(t *testing.T) {
+	s := &site{subject: kindconfig.Subject{Name: "acme", Origin: kindconfig.OriginImages}}
+	o := runOptions{lists: &kindconfig.VendorLists{
+		KnownDefectsFile: "acme.yaml", KnownDefects: []kindconfig.KnownDefect{{Spec: "mirroring/grants"}},
+	}}
+	if _, err := s.locate(t.Context(), located{Name: "acme", Version: "1.20.3-acme.1", Base: "1.20.3"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.fits(o, listingOfThree()); problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "Istio 1.20.3") {
+		t.Errorf("got %v, want a usage error, because the suite's list has the defect of 1.20.3", err)
 	}
 }
 

@@ -112,7 +112,7 @@ func absences() ([]absence, error) {
 }
 
 // without gives the parts of an IstioOperator's spec that switch off what the proxies cannot do. A proxy whose
-// extensions were not read is taken for upstream's.
+// extensions were not read is taken for upstream's. A release that does not exist has no proxy.
 func without(cell *kindconfig.Cell, proxies Proxies) ([]tree, error) {
 	var of [][]string
 	switch proxies {
@@ -121,7 +121,13 @@ func without(cell *kindconfig.Cell, proxies Proxies) ([]tree, error) {
 	case SubjectProxies:
 		of = [][]string{cell.ProxyExtensions}
 	case AllProxies:
-		of = [][]string{cell.ProxyExtensions, cell.BeforeExtensions, cell.AfterExtensions}
+		of = [][]string{cell.ProxyExtensions}
+		if cell.Before.Exists() {
+			of = append(of, cell.BeforeExtensions)
+		}
+		if cell.After.Exists() {
+			of = append(of, cell.AfterExtensions)
+		}
 	}
 	list, err := absences()
 	if err != nil {

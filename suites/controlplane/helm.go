@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -279,21 +280,29 @@ func (t *translation) overlays(path string, value any) error {
 	return nil
 }
 
-// elements splits a path at its dots outside of brackets.
+// elements splits a path at its dots outside of brackets. A dot after a backslash belongs to its element.
 func elements(path string) []string {
 	var parts []string
-	depth, begun := 0, 0
-	for i, letter := range path {
-		switch {
+	var element strings.Builder
+	depth := 0
+	for i := 0; i < len(path); i++ {
+		switch letter := path[i]; {
+		case letter == '\\' && i+1 < len(path) && path[i+1] == '.':
+			element.WriteByte('.')
+			i++
+			continue
 		case letter == '[':
 			depth++
 		case letter == ']':
 			depth--
 		case letter == '.' && depth == 0:
-			parts, begun = append(parts, path[begun:i]), i+1
+			parts = append(parts, element.String())
+			element.Reset()
+			continue
 		}
+		element.WriteByte(path[i])
 	}
-	return append(parts, path[begun:])
+	return append(parts, element.String())
 }
 
 // CheckHelm returns an error of usage, in one line, for installation values that Istio's Helm charts cannot have.

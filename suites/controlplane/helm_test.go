@@ -98,6 +98,21 @@ func TestToHelmRefuses(t *testing.T) {
 	}
 }
 
+func TestElements(t *testing.T) {
+	for path, want := range map[string][]string{
+		"a.b":                       {"a", "b"},
+		`annotations.a\.b/c`:        {"annotations", "a.b/c"},
+		`m.[name:a.b].x\.y.z`:       {"m", "[name:a.b]", "x.y", "z"},
+		"args.[--monitoring=:1.2]":  {"args", "[--monitoring=:1.2]"},
+		`windows\path.of`:           {`windows\path`, "of"},
+		`spec.template.annotations`: {"spec", "template", "annotations"},
+	} {
+		if got := elements(path); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestPatchManifest(t *testing.T) {
 	const rendered = `---
 # Source: a comment
@@ -142,6 +157,41 @@ func realCharts(t *testing.T) string {
 		t.Skipf("no charts: %v, %v", err, statErr)
 	}
 	return charts
+}
+
+func TestTheReleasesOwnValuesAndProfilesFit(t *testing.T) {
+	charts := realCharts(t)
+	for _, chart := range []string{"base", "istio-cni", "istio-control/istio-discovery"} {
+		content, err := os.ReadFile(filepath.Join(charts, chart, "values.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defaults, err := parseTree(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fitsAPI(tree{"values": defaults}, chart, false); err != nil {
+			t.Error(err)
+		}
+	}
+	profiles, err := filepath.Glob(filepath.Join(filepath.Dir(charts), "profiles", "*.yaml"))
+	if err != nil || len(profiles) == 0 {
+		t.Fatalf("profiles %q, %v", profiles, err)
+	}
+	for _, profile := range profiles {
+		content, err := os.ReadFile(profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := parseTree(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec, _ := decoded["spec"].(tree)
+		if err := fitsAPI(spec, profile, true); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestProfilesAreBesideTheCharts(t *testing.T) {

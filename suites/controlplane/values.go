@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
 )
 
 // equivalents are the settings that an IstioOperator has a field for and Helm's values another.
@@ -75,6 +77,8 @@ func listed(variables tree) []any {
 // Values are the builder's own.
 type Values struct {
 	spec tree
+	// raw is the spec as it was written.
+	raw tree
 }
 
 // operatorKind marks a file of values as an IstioOperator.
@@ -83,6 +87,9 @@ const operatorKind = "IstioOperator"
 // ParseValues reads installation values: an IstioOperator, told by its kind, or Helm values of the istiod chart.
 // where is the file for messages. Anything else is an error of usage in one line.
 func ParseValues(content []byte, where string) (*Values, error) {
+	if err := kindconfig.OneDocument(content); err != nil {
+		return nil, problem.Usage("the installation values are malformed: "+err.Error(), where, "keep one document")
+	}
 	decoded, err := parseTree(content)
 	if err != nil {
 		reason, _, _ := strings.Cut(err.Error(), "\n")
@@ -94,7 +101,11 @@ func ParseValues(content []byte, where string) (*Values, error) {
 	kind, hasKind := decoded["kind"]
 	version, hasVersion := decoded["apiVersion"]
 	if !hasKind && !hasVersion {
-		return &Values{spec: canonical(tree{"values": decoded})}, nil
+		spec := tree{"values": decoded}
+		if err := fitsAPI(spec, where, false); err != nil {
+			return nil, err
+		}
+		return &Values{spec: canonical(spec), raw: spec}, nil
 	}
 	if kind != operatorKind {
 		return nil, problem.Usage(
@@ -119,10 +130,13 @@ func ParseValues(content []byte, where string) (*Values, error) {
 			}
 		}
 	}
+	if err := fitsAPI(spec, where, false); err != nil {
+		return nil, err
+	}
 	if space, found := at(decoded, "metadata", "namespace"); found {
 		spec = set(spec, space, "namespace")
 	}
-	return &Values{spec: canonical(spec)}, nil
+	return &Values{spec: canonical(spec), raw: spec}, nil
 }
 
 // under is the part of the values that goes below a control plane's own spec, which has a profile. Components beside
@@ -141,8 +155,11 @@ func (v *Values) under(own tree) tree {
 	return spec
 }
 
+// setting is a path of an IstioOperator's spec with the suite's value, as messages show it.
+type setting struct{ path, ours string }
+
 // reserved lists the settings that the suite fixes for every control plane, each with its value.
-var reserved = []struct{ path, ours string }{
+var reserved = []setting{
 	{"profile", "minimal"},
 	{"hub", "that of the subject's images"},
 	{"tag", "that of the subject's images"},
@@ -150,6 +167,61 @@ var reserved = []struct{ path, ours string }{
 	{"values.defaultRevision", "one of its own for each control plane"},
 	{"values.global.imagePullPolicy", "Never"},
 	{"namespace", namespace},
+	{"components.pilot.namespace", namespace},
+	{"components.pilot.k8s.imagePullPolicy", "Never"},
+	{"components.cni.k8s.imagePullPolicy", "Never"},
+	{"values.cni.pullPolicy", "Never"},
+	{"values.global.proxy.image", "proxyv2"},
+	{"values.global.proxy_init.image", "proxyv2"},
+	{"values.pilot.image", "pilot"},
+	{"values.cni.image", "install-cni"},
+	{"meshConfig.defaultConfig.image", "none"},
+}
+
+// imageKeys are the keys, at any place below components and values, that choose an image.
+var imageKeys = []string{"hub", "tag", "image", "variant"}
+
+// freeKeys are the keys of mappings whose keys mean nothing to Istio's charts.
+var freeKeys = []string{"env", "label", "nodeSelector", "podAnnotations", "podLabels", "serviceAnnotations"}
+
+// proxyImage is the annotation that chooses the image of an injected proxy.
+const proxyImage = "sidecar.istio.io/proxyImage"
+
+// chosenImages finds every place below a path that chooses an image of its own.
+func chosenImages(path string, value any) []Conflict {
+	var found []Conflict
+	choose := func(at string, value any) {
+		found = append(found, Conflict{
+			Path: at, Theirs: shown(value), Ours: "that of the subject's images", Plane: "every control plane",
+		})
+	}
+	switch of := value.(type) {
+	case tree:
+		for _, key := range slices.Sorted(maps.Keys(of)) {
+			at := join(path, key)
+			switch _, below := of[key].(tree); {
+			case key == proxyImage, slices.Contains(imageKeys, key) && !below && text(of[key]) != "":
+				choose(at, of[key])
+			case slices.Contains(freeKeys, key):
+			// A patch says in its path what it sets.
+			case key == "path" && of["value"] != nil:
+				if parts := elements(shown(of[key])); parts[len(parts)-1] == "image" {
+					choose(path, of["value"])
+				}
+			default:
+				found = append(found, chosenImages(at, of[key])...)
+			}
+		}
+	case []any:
+		for i, element := range of {
+			name := nameOf(element)
+			if name == "" {
+				name = strconv.Itoa(i)
+			}
+			found = append(found, chosenImages(path+"["+name+"]", element)...)
+		}
+	}
+	return found
 }
 
 // namespace is where the suite installs control planes.
@@ -161,6 +233,13 @@ func (v *Values) Conflicts() ([]Conflict, error) {
 	for _, own := range reserved {
 		if value, set := at(v.spec, split(own.path)...); set && shown(value) != own.ours && shown(value) != "" {
 			found = append(found, Conflict{Path: own.path, Theirs: shown(value), Ours: own.ours, Plane: "every control plane"})
+		}
+	}
+	for _, part := range []string{"components", "values"} {
+		for _, chosen := range chosenImages(part, v.spec[part]) {
+			if !slices.ContainsFunc(reserved, func(own setting) bool { return own.path == chosen.Path }) {
+				found = append(found, chosen)
+			}
 		}
 	}
 	switches, err := absences()
@@ -194,9 +273,18 @@ func (v *Values) Conflicts() ([]Conflict, error) {
 
 // CheckValues reads installation values and returns an error of usage, in one line, for values that contradict the
 // suite's: the first place with both values, and the paths of the others.
-func CheckValues(content []byte, where string) error {
+//
+// known says that the subject's values are those of Istio 1.20 and that istioctl installs them, so that a value which
+// that release lacks cannot be installed.
+func CheckValues(content []byte, where string, known bool) error {
 	values, err := ParseValues(content, where)
 	if err != nil {
+		return err
+	}
+	if err := fitsAPI(values.raw, where, known); err != nil {
+		return err
+	}
+	if err := installable(values.spec, where); err != nil {
 		return err
 	}
 	found, err := values.Conflicts()

@@ -36,6 +36,7 @@ func Collect(job *kindconfig.Job, lists *Lists, report types.Report, samples []m
 		subject := job.Cell.Subject
 		r.Subject = &subject
 	}
+	r.Installation = reports.InstallationOf(job)
 	for _, image := range job.Cell.Images {
 		r.Images = append(r.Images, reports.Image{
 			Name: image.Name, Reference: image.Reference, Digest: image.Digest,
@@ -247,7 +248,7 @@ func repairOf(defect *kindconfig.KnownDefect, holds bool, subject kindconfig.Sub
 	switch {
 	case holds:
 		return reports.RepairedHere
-	case defect != nil && (defect.FixedBefore(subject) != "" || defect.LastBefore(subject) != ""):
+	case defect != nil && defect.EndsBefore(subject):
 		return reports.RepairedSince
 	}
 	return ""
