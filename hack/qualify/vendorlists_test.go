@@ -59,9 +59,9 @@ func TestFits(t *testing.T) {
 }
 
 // located completes every subject in one way.
-type located kindconfig.Subject
+type reporting kindconfig.Subject
 
-func (l located) Subject(context.Context, kindconfig.Subject) (kindconfig.Subject, error) {
+func (l reporting) Subject(context.Context, kindconfig.Subject) (kindconfig.Subject, error) {
 	return kindconfig.Subject(l), nil
 }
 
@@ -70,7 +70,7 @@ func TestListsAreComparedWithTheLocatedSubject(t *testing.T) {
 	o := runOptions{lists: &kindconfig.VendorLists{
 		KnownDefectsFile: "acme.yaml", KnownDefects: []kindconfig.KnownDefect{{Spec: "mirroring/grants"}},
 	}}
-	if _, err := s.locate(t.Context(), located{Name: "acme", Version: "1.20.3-acme.1", Base: "1.20.3"}); err != nil {
+	if _, err := s.locate(t.Context(), reporting{Name: "acme", Version: "1.20.3-acme.1", Base: "1.20.3"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.fits(o, listingOfThree()); problem.ExitCode(err) != problem.ExitUsage || !strings.Contains(err.Error(), "Istio 1.20.3") {

@@ -18,7 +18,7 @@ import (
 )
 
 var _ = Describe("istioctl uninstall", Label(catalogue.Istioctl), func() {
-	It("asks before it removes a control plane that it cannot reach", spec.ID("istioctl.uninstall-asks-if-unreachable"), func(ctx SpecContext) {
+	It("asks before it removes a control plane that it cannot reach", spec.ID("istioctl.uninstall-asks-if-unreachable"), spec.Until("1.21"), func(ctx SpecContext) {
 		const question = "Unable to find any proxies pointing to the gone control plane."
 		namespace := kube.NewNamespace(ctx, "istioctl-uninstall")
 		kube.Apply(ctx, namespace, "istioctl/left-behind.yaml")

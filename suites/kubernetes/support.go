@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mesh-conformance/kindconfig"
 	"mesh-conformance/suites/internal/catalogue"
 	"mesh-conformance/suites/internal/evidence"
 	"mesh-conformance/suites/internal/istioctl"
@@ -20,11 +21,38 @@ import (
 	"mesh-conformance/suites/internal/spec"
 )
 
-// tooOld is of the last minor version that Istio 1.20 does not support, oldest the first release that it does.
-const (
-	tooOld = "1.24.17"
-	oldest = "1.25.0"
-)
+// minimum maps a minor version of Istio to the oldest minor version of Kubernetes that it supports
+// (istioctl/pkg/install/k8sversion/version.go, MinK8SVersion).
+var minimum = map[uint64]uint64{19: 25, 20: 25, 21: 26}
+
+// supported are versions of Kubernetes around the oldest that a release of Istio supports.
+type supported struct {
+	// tooOld is of the last minor version that is not supported, oldest the first release that is, minor its minor version.
+	tooOld, oldest, minor string
+}
+
+// supportedBy returns them for a subject. The error names what minimum lacks.
+func supportedBy(subject kindconfig.Subject) (supported, error) {
+	placed, err := subject.Placed()
+	if err != nil {
+		return supported{}, err
+	}
+	least, known := minimum[placed.Minor()]
+	if !known {
+		return supported{}, fmt.Errorf("the oldest Kubernetes that Istio 1.%d supports is not known to this suite", placed.Minor())
+	}
+	return supported{
+		tooOld: fmt.Sprintf("1.%d.17", least-1), oldest: fmt.Sprintf("1.%d.0", least), minor: fmt.Sprintf("1.%d", least),
+	}, nil
+}
+
+// bounds are those of the build under test.
+func bounds() supported {
+	GinkgoHelper()
+	found, err := supportedBy(session.Job().Cell.Subject)
+	Expect(err).NotTo(HaveOccurred())
+	return found
+}
 
 // nobodys is a namespace of Kubernetes' own: what other specs do in theirs is not looked at.
 const nobodys = "kube-public"
@@ -76,26 +104,29 @@ var _ = Describe("istioctl", Label(catalogue.Kubernetes), func() {
 	})
 
 	It("finds the version before the oldest supported one unsafe to install on", spec.ID("kubernetes.precheck-too-old-unsafe"), func(ctx SpecContext) {
-		outcome := precheck(ctx, istioctl.Pretend(ctx, tooOld))
+		kubernetes := bounds()
+		outcome := precheck(ctx, istioctl.Pretend(ctx, kubernetes.tooOld))
 		Expect(outcome).To(istioctl.Exit(1, fmt.Sprintf(
-			`Error [IST0142] (Cluster) The Kubernetes Version "v%s" is lower than the minimum version: 1.25`, tooOld)))
+			`Error [IST0142] (Cluster) The Kubernetes Version "v%s" is lower than the minimum version: %s`, kubernetes.tooOld, kubernetes.minor)))
 		Expect(outcome).NotTo(istioctl.Say(safe))
 	})
 
 	It("warns of the version before the oldest supported one and installs all the same", spec.ID("kubernetes.install-too-old-warns"), func(ctx SpecContext) {
-		outcome := install(ctx, istioctl.Pretend(ctx, tooOld))
+		kubernetes := bounds()
+		outcome := install(ctx, istioctl.Pretend(ctx, kubernetes.tooOld))
 		Expect(outcome).To(istioctl.Exit(0, installed))
 		Expect(strings.Split(outcome.Stdout, "\n")).To(ContainElements(
-			fmt.Sprintf("The Kubernetes version v%s is not supported by Istio %s. The minimum supported Kubernetes version is 1.25.", tooOld, istioctl.Subject().Version),
+			fmt.Sprintf("The Kubernetes version v%s is not supported by Istio %s. The minimum supported Kubernetes version is %s.",
+				kubernetes.tooOld, istioctl.Subject().Version, kubernetes.minor),
 			HavePrefix("Proceeding with the installation, but you might experience problems."),
-		), "what istioctl install says to a server of v%s", tooOld)
+		), "what istioctl install says to a server of v%s", kubernetes.tooOld)
 	})
 
 	It("calls the oldest supported version safe to install on", spec.ID("kubernetes.precheck-oldest-safe"), func(ctx SpecContext) {
-		Expect(precheck(ctx, istioctl.Pretend(ctx, oldest))).To(content(safe))
+		Expect(precheck(ctx, istioctl.Pretend(ctx, bounds().oldest))).To(content(safe))
 	})
 
 	It("installs on the oldest supported version without a warning", spec.ID("kubernetes.install-oldest-without-warning"), func(ctx SpecContext) {
-		Expect(install(ctx, istioctl.Pretend(ctx, oldest))).To(content(installed))
+		Expect(install(ctx, istioctl.Pretend(ctx, bounds().oldest))).To(content(installed))
 	})
 })

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,12 @@ func (b Binary) In(directory string) Binary {
 	b.Directory = directory
 	return b
 }
+
+// colours match the escape sequences of colours, which istioctl 1.21 prints to files, too.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// plain returns a text without colours.
+func plain(text string) string { return colours.ReplaceAllString(text, "") }
 
 // Outcome is what became of one run.
 type Outcome struct {
@@ -125,7 +132,7 @@ func (b Binary) run(ctx context.Context, kubeconfig, answer string, arguments []
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
-	outcome := Outcome{Command: Line(b.Name, answer, arguments), Stdout: stdout.String(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}
+	outcome := Outcome{Command: Line(b.Name, answer, arguments), Stdout: plain(stdout.String()), Stderr: plain(stderr.String()), Code: cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() != nil {
 		ginkgo.Fail(deadline.Missed(fmt.Sprintf("%q did not end", outcome.Command), begun, outcome.said(), context.Cause(ctx)).Error())

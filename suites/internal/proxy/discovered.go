@@ -68,13 +68,19 @@ func (p Proxy) ModuleOf(ctx context.Context, filter string) (string, error) {
 	}
 	for _, section := range list(dump, "configs") {
 		for _, entry := range list(section, ecdsFilters) {
-			if config := field(entry, "ecds_filter"); field(config, "name") == filter {
+			if config := field(entry, "ecds_filter"); named(config) == filter {
 				file, _ := field(config, "typed_config", "config", "vm_config", "code", "local", "filename").(string)
 				return file, nil
 			}
 		}
 	}
 	return "", fmt.Errorf("%s has no configuration for filter %q", p, filter)
+}
+
+// named is the name of a filter's configuration (envoy.FilterName); empty where there is none.
+func named(config any) string {
+	name, _ := field(config, "name").(string)
+	return envoy.FilterName(name)
 }
 
 // field follows a path into generic JSON, nil where it ends.
