@@ -47,7 +47,7 @@ var _ = Describe("With selectors for Gateways switched off", Ordered, ContinueOn
 		evidence.Replay("kubectl logs -n %s deploy/%s | grep 'Ignoring workload-scoped'", mesh.Namespace, mesh.Alias().Deployment())
 	}
 
-	It("an AuthorizationPolicy reaches a Gateway by targetRef only", spec.ID("targetref.authorizationpolicy.selector-switched-off"), Label(catalogue.TargetRefAuthorizationPolicy), func(ctx SpecContext) {
+	It("an AuthorizationPolicy reaches a Gateway by targetRef only", spec.ID("targetref.authorizationpolicy.selector-switched-off"), spec.Until("1.21"), Label(catalogue.TargetRefAuthorizationPolicy), func(ctx SpecContext) {
 		kube.Apply(ctx, ns, "targetref/deny-selector.yaml")
 		awaitIgnored(ctx, "security.istio.io/AuthorizationPolicy", "deny-selector")
 		stay(ctx, time.Now(), haveNoFilter(rbac), a)
