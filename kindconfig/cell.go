@@ -91,19 +91,6 @@ type Cell struct {
 	Images         []Image `json:"images"`
 }
 
-// istiosExtensions are the extensions that Istio adds to Envoy, by the names of their factories in istio/proxy,
-// branch release-1.20, source/extensions.
-var istiosExtensions = []string{
-	"envoy.bootstrap.workload_discovery",
-	"envoy.filters.http.istio_stats",
-	"envoy.filters.http.peer_metadata",
-	"envoy.filters.network.istio_stats",
-	"envoy.filters.network.metadata_exchange",
-	"envoy.filters.network.upstream.metadata_exchange",
-	"istio.alpn",
-	"istio_authn",
-}
-
 // Lacks returns those of some extensions that the subject's Envoy does not have, by their names in its /server_info.
 // As long as its extensions have not been read, upstream Envoy lacks those of Istio and no other.
 func (c *Cell) Lacks(extensions []string) []string {
@@ -111,7 +98,7 @@ func (c *Cell) Lacks(extensions []string) []string {
 	for _, name := range extensions {
 		there := slices.Contains(c.ProxyExtensions, name)
 		if c.ProxyExtensions == nil {
-			there = c.ProxyFlavour != "upstream" || !slices.Contains(istiosExtensions, name)
+			there = c.ProxyFlavour != FlavourUpstream || !slices.Contains(IstioExtensions(), name)
 		}
 		if !there {
 			missing = append(missing, name)

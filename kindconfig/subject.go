@@ -3,6 +3,7 @@ package kindconfig
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -119,3 +120,15 @@ var release = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
 // IsRelease reports whether a version is that of a release, and not of a build of somebody's own.
 func IsRelease(version string) bool { return release.MatchString(version) }
+
+// base is a minor version or a release.
+var base = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
+
+// IsBase reports whether a version can be the base of a build: a minor version or a release.
+func IsBase(version string) bool { return base.MatchString(version) }
+
+// Minor returns the first two parts of a version of Istio or of Kubernetes: 1.28 of v1.28.15.
+func Minor(version string) string {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
+}

@@ -102,9 +102,6 @@ var imagesChoices = []string{"", "auto", "published", "built"}
 // digest is what Digests has to have.
 var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// baseVersion is what Base has to be.
-var baseVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
-
 // Check reports the first combination of values that makes no sense, as an error of usage. It reads no file.
 func (f SubjectFile) Check() error {
 	var origins []string
@@ -136,7 +133,7 @@ func (f SubjectFile) Check() error {
 	case f.Base != "" && f.Source == "" && !images:
 		return problem.Usage("a release is its own base",
 			"--base", "leave it out, or name a build with --istio-source or --hub and --tag")
-	case f.Base != "" && !baseVersion.MatchString(f.Base):
+	case f.Base != "" && !IsBase(f.Base):
 		return problem.Usage(fmt.Sprintf("the base %q is no release", f.Base), "--base", "name one like 1.20 or 1.20.3")
 	}
 	known := false

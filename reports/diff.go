@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
 )
 
 // Change is a spec that two runs do not agree on.
@@ -34,7 +35,7 @@ func (c Change) order() int {
 // repaired, then in the order of the specs' ids. A spec that one of them did not decide is listed, even where both did
 // not: see Change.Undecided.
 func Diff(before, after *Results) ([]Change, error) {
-	if Minor(before.Cell.Kubernetes) != Minor(after.Cell.Kubernetes) {
+	if kindconfig.Minor(before.Cell.Kubernetes) != kindconfig.Minor(after.Cell.Kubernetes) {
 		return nil, problem.Usage(fmt.Sprintf("the runs are on different minor versions of Kubernetes: %s on %s, %s on %s",
 			before.Cell.subject(), before.Cell.Kubernetes, after.Cell.subject(), after.Cell.Kubernetes),
 			"", "compare two runs on one minor version, or merge cells")

@@ -1,8 +1,6 @@
 package reports
 
 import (
-	"strings"
-
 	"mesh-conformance/kindconfig"
 )
 
@@ -110,10 +108,4 @@ type SpecOutcome struct {
 	List string `json:"list,omitempty"`
 	// Repaired says how a spec that passed was repaired.
 	Repaired Repair `json:"repaired,omitempty"`
-}
-
-// Minor is the first two parts of a Kubernetes version: 1.28 of v1.28.15.
-func Minor(version string) string {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	return strings.Join(parts[:min(2, len(parts))], ".")
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/sebdah/goldie/v2"
 
 	"mesh-conformance/hack/problem"
+	"mesh-conformance/kindconfig"
 )
 
 // cellOf makes a run one of a version.
 func cellOf(r *Results, version string) *Results {
-	r.Cell.Kubernetes, r.Run.ID = version, "20231124-101500/"+Minor(version)
+	r.Cell.Kubernetes, r.Run.ID = version, "20231124-101500/"+kindconfig.Minor(version)
 	for i := range r.Images {
 		if image := &r.Images[i]; image.Name == "node" {
 			image.Reference, image.Digest = "mesh-conformance/node:"+version, digest(version[3])
@@ -26,7 +27,7 @@ func cellOf(r *Results, version string) *Results {
 }
 
 func outcomeOf(r *Results) Outcome {
-	return Outcome{Name: "cells/" + Minor(r.Cell.Kubernetes), Directory: Minor(r.Cell.Kubernetes), Results: r}
+	return Outcome{Name: "cells/" + kindconfig.Minor(r.Cell.Kubernetes), Directory: kindconfig.Minor(r.Cell.Kubernetes), Results: r}
 }
 
 func matrixRun() Run {

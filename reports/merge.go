@@ -28,9 +28,9 @@ type Outcome struct {
 // minor names the outcome's column.
 func (o Outcome) minor() string {
 	if o.Results != nil {
-		return Minor(o.Results.Cell.Kubernetes)
+		return kindconfig.Minor(o.Results.Cell.Kubernetes)
 	}
-	return Minor(o.Kubernetes)
+	return kindconfig.Minor(o.Kubernetes)
 }
 
 // Merge puts the outcomes of cells side by side. They must be of one subject, of different Kubernetes

@@ -121,7 +121,7 @@ func (p *planner) built(version, envoyVersion, role string, programs, templates,
 		},
 	}
 	made := mesh{
-		version: version, hub: subjectHub, tag: version, source: SourceBuilt, flavour: "upstream", proxyVersion: envoyVersion,
+		version: version, hub: subjectHub, tag: version, source: SourceBuilt, flavour: kindconfig.FlavourUpstream, proxyVersion: envoyVersion,
 		istioctl: programs, charts: charts, images: []*artifact{b.image(pilot), b.image(proxy)},
 	}
 	if role == RoleSubject {

@@ -161,8 +161,8 @@ func (p *planner) rootfs(name string, packages []string, hooks ...string) *artif
 // keep returns the artifact of the plan that has a's name: a, or the same one planned before. Two that differ are an
 // error, because one would stand for the other.
 func (p *planner) keep(a *artifact, err error) *artifact {
-	if p.err == nil && err != nil {
-		p.err = err
+	if err != nil {
+		p.fail(err)
 	}
 	if a == nil {
 		return &artifact{}

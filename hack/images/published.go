@@ -22,7 +22,7 @@ func (p *planner) publishedRelease(istio kindconfig.Istio, role string) mesh {
 		return mesh{}
 	}
 	made := mesh{
-		version: istio.Version, hub: hub.Hub, tag: hub.Tag, source: SourcePublished, flavour: "istio", proxyVersion: istio.Version,
+		version: istio.Version, hub: hub.Hub, tag: hub.Tag, source: SourcePublished, flavour: kindconfig.FlavourIstio, proxyVersion: istio.Version,
 		istioctl: p.istioctlOf(role, hub, istio.Version), charts: p.charts(istio.Version, role),
 	}
 	suffix := ""

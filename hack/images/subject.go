@@ -146,7 +146,7 @@ func ofHub(err error) error {
 func (p *planner) fromImages(subject kindconfig.Subject) mesh {
 	hub := kindconfig.Hub{Hub: subject.Asked.Hub, Tag: subject.Asked.Tag}
 	made := mesh{
-		version: subject.Version, hub: hub.Hub, tag: hub.Tag, source: SourcePublished, flavour: "istio", proxyVersion: subject.Version,
+		version: subject.Version, hub: hub.Hub, tag: hub.Tag, source: SourcePublished, flavour: kindconfig.FlavourIstio, proxyVersion: subject.Version,
 		images: p.pulled(RoleSubject, "", hub, kindconfig.PartPilot, kindconfig.PartProxy, kindconfig.PartCNI),
 	}
 	if p.err != nil {

@@ -110,9 +110,6 @@ func checkManifests(dir, flag string) error {
 	return nil
 }
 
-// versionFile is what the file VERSION of a source tree says: a minor version, or a release.
-var versionFile = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
-
 // baseOf returns the release that a source tree is of, for example 1.20, and what says so: the file VERSION, or --base
 // (asked) where that names the same minor version more closely, or where VERSION names no release.
 func baseOf(dir, asked string) (base, by string, err error) {
@@ -120,7 +117,7 @@ func baseOf(dir, asked string) (base, by string, err error) {
 	content, err := os.ReadFile(filepath.Join(dir, "VERSION"))
 	stated := strings.TrimSpace(string(content))
 	switch {
-	case err == nil && versionFile.MatchString(stated):
+	case err == nil && kindconfig.IsBase(stated):
 	case asked != "":
 		return asked, "--base", nil
 	case err != nil:
@@ -129,21 +126,15 @@ func baseOf(dir, asked string) (base, by string, err error) {
 		return "", "", problem.Usage(fmt.Sprintf("the source's file VERSION says %q, which is no release", stated),
 			sourceFlag+" "+dir, do)
 	}
-	if minorOf(asked) != minorOf(stated) && asked != "" {
+	if kindconfig.Minor(asked) != kindconfig.Minor(stated) && asked != "" {
 		return "", "", problem.Usage(
 			fmt.Sprintf("the source's file VERSION says %s, which is no build of %s", stated, asked), "--base",
-			"name "+minorOf(stated)+" or one of its releases, or leave it out")
+			"name "+kindconfig.Minor(stated)+" or one of its releases, or leave it out")
 	}
 	if kindconfig.IsRelease(asked) {
 		return asked, "--base", nil
 	}
 	return stated, "VERSION", nil
-}
-
-// minorOf is the minor version of a release or of a minor version: 1.20 of 1.20.3.
-func minorOf(version string) string {
-	parts := strings.SplitN(version, ".", 3)
-	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 // treePrograms is the artifact of the programs that a source tree of a digest has, stamped with a version. The tree is

@@ -146,7 +146,7 @@ func readSource(sources []source, dir string) ([]source, error) {
 	if o.Results != nil {
 		version = o.Results.Cell.Kubernetes
 	}
-	o.Directory = reports.Minor(version)
+	o.Directory = kindconfig.Minor(version)
 	if o.Directory == "." || !filepath.IsLocal(o.Directory) || strings.ContainsRune(o.Directory, filepath.Separator) {
 		return nil, problem.Usage(fmt.Sprintf("the cell's Kubernetes version is %q", version), dir, "name the folder of a run of the suite")
 	}

@@ -89,7 +89,7 @@ func without(outcomes []reports.Outcome, versions *kindconfig.Versions, asked []
 		if o.Results != nil {
 			version = o.Results.Cell.Kubernetes
 		}
-		there[reports.Minor(version)] = true
+		there[kindconfig.Minor(version)] = true
 	}
 	wanted := map[string]bool{}
 	for _, k := range asked {

@@ -20,7 +20,6 @@ import (
 	"mesh-conformance/hack/machine"
 	"mesh-conformance/hack/problem"
 	"mesh-conformance/kindconfig"
-	"mesh-conformance/reports"
 )
 
 // runOptions are the flags of `qualify run`.
@@ -208,7 +207,7 @@ func (o *runOptions) cell(
 // minor version and its version. An image of another minor version than --kubernetes (asked) names is an
 // error of usage.
 func ofNode(versions *kindconfig.Versions, asked, node, version string) (kindconfig.Kubernetes, error) {
-	minor := reports.Minor(version)
+	minor := kindconfig.Minor(version)
 	if asked != "" {
 		pins, err := versions.ForKubernetes(asked)
 		if err == nil && pins.Minor != minor {

@@ -291,7 +291,7 @@ func ranWhole(job *kindconfig.Job) bool {
 // runOf describes a run of the whole suite that began and ended at these moments, on a machine of a speed
 // (machine.Speed). What cannot be read counts as 0, or as a quiet machine.
 func runOf(job *kindconfig.Job, speed float64, begun, ended time.Time) wholeRun {
-	made := wholeRun{Kubernetes: reports.Minor(job.Cell.Kubernetes), Ended: ended.UTC().Truncate(time.Second), Slowness: max(1, speed)}
+	made := wholeRun{Kubernetes: kindconfig.Minor(job.Cell.Kubernetes), Ended: ended.UTC().Truncate(time.Second), Slowness: max(1, speed)}
 	if log, err := os.ReadFile(job.Path(provisioningLog)); err == nil {
 		made.Provisioning = provisioned(string(log))
 	}
